@@ -146,9 +146,16 @@ def inverse_erf(w: float) -> object:
     return y / x
 
 
+def mean_slope_of_tanh(x: float) -> object:
+    return mp.tanh(x) / x if x else mp.mpf(1)
+
+
 TABLES = {
     "ERFC_PARTS": Table(
         "exp(x**2) erfc(x), 0 <= x <= 10.5, by parts of x + 0.75", scaled_erfc, 1.0, 0.75, 10.5, 6, 1.0
+    ),
+    "TANH_PARTS": Table(
+        "tanh(x) / x, 0 <= x <= 9.02, by parts of 0.83 x + 0.5", mean_slope_of_tanh, 0.83, 0.5, 9.02, 6, 1.0
     ),
     "ERFINV_PARTS": Table(
         "erfinv(x) / x in w = -log(1 - x**2), 0 <= w <= 16.6, by parts of 0.9 w + 1", inverse_erf, 0.9, 1.0, 16.6, 4

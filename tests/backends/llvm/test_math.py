@@ -430,3 +430,14 @@ def test_the_bits_do_not_depend_on_the_lanes(name: str, dtype: type[np.floating]
 @pytest.mark.parametrize(("name", "dtype"), [pair for pair in OF_TYPES if pair[0] in ("exp", "exp2", "pow", *PARTS)])
 def test_instructions_of_avx512_give_the_same_bits(name: str, dtype: type[np.floating], lanes: int) -> None:
     check_lanes(name, dtype, lanes, True, 20_000)
+
+
+@pytest.mark.skipif(not host().assembles, reason="the processor has no AVX-512")
+def test_tanh_of_floats_by_parts() -> None:
+    x = np.concatenate([samples("tanh", np.float32, 40_000, 64), np.array([INF, -INF, NAN, 0, -0.0, 9.02], np.float32)])
+    found = kernel("tanh", np.float32, 16, True)(x)
+    errors = errors_in_ulp(found, np.tanh(x.astype(np.float64)))
+    assert errors.max() <= 1.1, worst(errors, x, found)
+    assert np.nanmax(np.abs(found)) == 1
+    for lanes in (1, 2, 8, 32):
+        assert same(kernel("tanh", np.float32, lanes, True)(x), found).all()
