@@ -22,7 +22,7 @@ from rosin.ir.steps import Again, Branch, Either, Kernel, Step, kernels
 from rosin.passes.cse import attributes
 from rosin.passes.fusion import Group
 from rosin.passes.loop_kernels import arrange
-from rosin.passes.nest import Memory
+from rosin.passes.where import Memory
 
 ANYWHERE = (Scope.ARGUMENT, Scope.RESULT, Scope.ARENA)
 """The scopes of buffers in whose places others may be."""

@@ -41,8 +41,10 @@ from rosin.ir.statements import flops, serial_loops, used_buffers
 from rosin.ir.statements import replace as replace_variables
 from rosin.ir.steps import Either, Inner, Kernel, Nest, Step
 from rosin.passes.fusion import Group
-from rosin.passes.nest import CHAIN_FLOPS, CHAIN_REGISTERS, Arrangement, Memory, choose_lanes, plain, threads
+from rosin.passes.nest import CHAIN_FLOPS, CHAIN_REGISTERS, Arrangement, choose_lanes, plain
+from rosin.passes.on_threads import threads
 from rosin.passes.rows import SCRATCH_BYTES, Rows
+from rosin.passes.where import Memory
 
 MOST_ROWS = 256
 """More rows than these are not summed one after the other: rounding errors would pile up."""

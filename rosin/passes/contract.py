@@ -53,7 +53,7 @@ from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Copies, Epilogue
 from rosin.passes.lanes import NEAR_BYTES
-from rosin.passes.nest import IN_LOOPS, on_many, threads
+from rosin.passes.on_threads import IN_LOOPS, on_many, threads
 from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
 from rosin.passes.products import TileLanes
 from rosin.passes.staging import Staging

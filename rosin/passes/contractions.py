@@ -23,12 +23,13 @@ from rosin.passes.contract import Contraction
 from rosin.passes.fusion import Group
 from rosin.passes.joined_axes import with_joined_axes
 from rosin.passes.lanes import FEW_ROWS, WHOLE_BYTES
-from rosin.passes.nest import AHEAD, Memory
+from rosin.passes.on_threads import AHEAD
 from rosin.passes.packing import joint, packing_kernels, padding_kernel
 from rosin.passes.panels import InPanels
 from rosin.passes.pieces import Piece, pieces
 from rosin.passes.reads import Means
 from rosin.passes.tiles import Tile
+from rosin.passes.where import Memory
 
 SMALL, LARGE, UNEVEN = 48, 1024, 1000
 """What symbolic sizes count as for the kernels of small operands, for those of large ones, and for those of what whole

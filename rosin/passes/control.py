@@ -46,8 +46,8 @@ from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
 from rosin.passes.inline import Inline
 from rosin.passes.loop_kernels import MIN_LANES, SMALL, lanes_of
-from rosin.passes.nest import Place
 from rosin.passes.tapes import tape_row, taped_while
+from rosin.passes.where import Place
 
 if TYPE_CHECKING:
     from rosin.passes.to_loops import Region

@@ -9,7 +9,7 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Store, substitute
 from rosin.ir.op import Elementwise, Pull, Reader, Value
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory
+from rosin.passes.where import Memory
 
 LONG, LONG_SUMS = 16, 320
 """So many operations an element are not unrolled for all elements of a tile: to store its sums and go through them in a

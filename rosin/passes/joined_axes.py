@@ -16,8 +16,9 @@ from rosin.ir.op import Fold
 from rosin.ir.statements import all_indices
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory, joins
+from rosin.passes.nest import joins
 from rosin.passes.pieces import Piece
+from rosin.passes.where import Memory
 
 
 def with_joined_axes(piece: Piece, group: Group, memory: Memory) -> Piece:

@@ -60,7 +60,8 @@ from rosin.ir.steps import (
 )
 from rosin.passes.arena import read_first
 from rosin.passes.arena import uses as uses_of
-from rosin.passes.nest import arranged, plain, threads
+from rosin.passes.nest import arranged, plain
+from rosin.passes.on_threads import threads
 
 MIN_LANES = 4
 """So many lanes make it worth to run them as vectors."""

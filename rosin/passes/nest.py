@@ -18,7 +18,6 @@ from rosin.ir.loops import (
     Accumulate,
     Buffer,
     Expr,
-    Guard,
     Kind,
     Let,
     Load,
@@ -28,9 +27,7 @@ from rosin.ir.loops import (
     When,
     Within,
     values,
-    walk,
 )
-from rosin.ir.op import Reader, Value
 from rosin.ir.statements import (
     all_indices,
     expressions,
@@ -39,33 +36,18 @@ from rosin.ir.statements import (
     offsets,
     replace,
     stores,
-    tests_of,
     used_buffers,
 )
 from rosin.ir.steps import Inner, Kernel, Nest
-from rosin.passes.fusion import Fusion
+from rosin.passes.lane_cuts import WIDEST, where_to_cut
+from rosin.passes.on_threads import on_many, threads
 from rosin.passes.rows_at_once import ROWS, rows_at_once
 from rosin.passes.streamed import streamed
 from rosin.passes.turned import turned
 from rosin.passes.written_out import written_out
 
-PARALLEL_WORK = 1_000_000
-"""Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it. A byte
-that is read or written counts as one: so many do not fit a near cache."""
-
 ACROSS = 256
 """What it takes to combine the lanes of a vector among themselves, in such operations: short rows take little else."""
-
-IN_LOOPS = 4
-"""Work of products in loops of the program counts so many times: threads that have just done their part of a step are
-still awake."""
-
-AHEAD = 20
-"""So does that of copies for a kernel on threads that comes right after: it finds them awake, and a part of the copy
-near them."""
-
-SHARED = 64
-"""With so many iterations threads end about together."""
 
 SCRATCH_BYTES = 1 << 18
 """The most that the scratch arrays of one row, for all lanes, may take."""
@@ -102,71 +84,15 @@ FOLD_FLOPS = 80
 SHORT_FLOPS = 12
 """Of so many operations, a division of an index is much beside them, and they may run in short vectors instead."""
 
-CUT_LANES, CUT_FLOPS = 128, 100
-"""A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this,"""
-CUT_PIECES = 8
-"""or if there are no more pieces than these, each of half as many lanes, which have little in common."""
-
 STEP_SCORES = {-1: 1.0, 0: 0.0, 1: 2.0, 2: 0.5, 3: 0.0}
 """How good it is that neighbours are so many elements apart: what runs backward is turned in its vector, and of every
 second or third one, vectors come of a block of memory by shuffles."""
-
-WIDEST = 16
-"""A vector has at most so many lanes."""
 
 WINDOW_FLOPS = 80
 """A fold of so many operations in all, as over a small window, is written out: what terms share is computed once."""
 
 UNROLL_FLOPS = 12
 """A vector reduction of at most so many operations an element keeps several partial results, to hide latency."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a value lies: in a buffer, from an offset on that may depend on the loops around the kernels."""
-
-    buffer: Buffer
-    base: Index = indices.ZERO
-
-
-class Memory:
-    """Reads and writes values where they lie; reads go through the moves in between."""
-
-    def __init__(
-        self,
-        fusion: Fusion,
-        places: Mapping[Value, Place],
-        steps: Mapping[Value, int] | None = None,
-        in_loop: bool = False,
-    ) -> None:
-        """`steps` has the values that are the same in so many steps of the loop around, if there is one."""
-        self.in_loop = in_loop
-        self.fusion = fusion
-        self.places = places
-        self.steps = steps or {}
-
-    def __contains__(self, value: Value) -> bool:
-        """Whether the value lies in memory at all."""
-        return value in self.places
-
-    def same_for(self, value: Value) -> int:
-        """In how many steps of the loop around the value is the same."""
-        return min((self.steps.get(root, 1) for root in self.fusion.roots([value])), default=1) if self.steps else 1
-
-    def read(self, value: Value) -> Reader:
-        return self.fusion.reader(value, self.stored)
-
-    def stored(self, value: Value) -> Reader:
-        """Reads a value that is in memory."""
-        return lambda index: Load(*self.at(value, index))
-
-    def at(self, value: Value, index: Sequence[Index]) -> tuple[Buffer, Index]:
-        """The buffer and the offset of an element."""
-        place = self.places[value]
-        return place.buffer, place.base + indices.flatten(index, value.type.shape)
-
-    def store(self, value: Value, index: Sequence[Index], expr: Expr) -> Store:
-        return Store(*self.at(value, index), expr)
 
 
 def arranged(nest: Nest) -> Kernel:
@@ -277,7 +203,7 @@ class Arrangement:
             parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
             may_cut = kind is Kind.VECTOR and not parallel and not self.scratch
-            cut = _where_to_cut(var, body, self.flops) if may_cut else None
+            cut = where_to_cut(var, body, self.flops) if may_cut else None
             if cut is not None:
                 body = cut
             elif self.bands is not None and var is lanes:
@@ -559,81 +485,8 @@ class _Bands:
         return [When((whole,), (all_of_them,)), When((beyond,), (left,))]
 
 
-def _where_to_cut(lanes: LoopVar, body: Sequence[Statement], work: int) -> list[Statement] | None:
-    """The loop over lanes cut where tests on their number alone change, so that these are decided; None where that is
-    nowhere, or too much code: at the ends of a large part of the lanes, or everywhere between long pieces, each of
-    which has little to do, as what is put together of parts has."""
-    places = _changes(lanes, body)
-    if places is None or len(places) <= 2:
-        return None
-    if len(places) - 1 <= CUT_PIECES and all(b - a >= CUT_LANES // 2 for a, b in itertools.pairwise(places)):
-        pieces = _cut(lanes, body, places)
-        if _operations(pieces) <= 2 * _operations(body):
-            return pieces
-    first, last = max(itertools.pairwise(places), key=lambda run: run[1] - run[0])
-    first, last = -(-first // WIDEST) * WIDEST, last // WIDEST * WIDEST
-    if work > CUT_FLOPS or 4 * (last - first) < 3 * places[-1]:
-        return None
-    return _cut(lanes, body, (0, first, last, places[-1]))
-
-
-def _changes(lanes: LoopVar, body: Sequence[Statement]) -> list[int] | None:
-    """Where tests on the number of a lane alone change, with both ends; None where they are not to be cut."""
-    if not isinstance(lanes.extent, int) or lanes.extent < CUT_LANES or any(isinstance(s, Loop) for s in body):
-        return None
-    changes = {0, lanes.extent}
-    guards = (e for e in walk(*expressions(body)) if isinstance(e, Guard))
-    for test in (*(t for e in guards for t in e.tests), *tests_of(body)):
-        start = test.index - indices.of(lanes)
-        if start.terms or not isinstance(start.constant, int):
-            continue
-        if not isinstance(test.low, int) or not isinstance(test.high, int):
-            return None
-        changes |= {place - start.constant for place in (test.low, test.high)}
-    return sorted(place for place in changes if 0 <= place <= lanes.extent)
-
-
-def _cut(lanes: LoopVar, body: Sequence[Statement], places: Sequence[int]) -> list[Statement]:
-    """The loop over lanes as one between each two places, whose tests are decided."""
-    found: list[Statement] = []
-    for start, end in itertools.pairwise(places):
-        if start != end:
-            part, memo = LoopVar(lanes.name, end - start), dict[int, Expr]()
-            place = {lanes: indices.of(part) + start}
-            found.append(Loop(part, Kind.VECTOR, tuple(replace(s, place, memo) for s in body)))
-    return found
-
-
 def _operations(statements: Sequence[Statement]) -> int:
     return flops(list(expressions(statements)))
-
-
-def threads(work: Dim, counts: int = 1) -> tuple[bool, Dim | None]:
-    """Whether a kernel of so much work, which counts so many times, may run on threads, and the work where that is
-    decided when it runs. What counts for nothing is part of a kernel on threads, and stays on one."""
-    if not counts:
-        return False, None
-    if isinstance(work, int):
-        return work * counts >= PARALLEL_WORK, None
-    if facts.known_at_least(work, PARALLEL_WORK):
-        return True, None
-    return not facts.known_at_least(PARALLEL_WORK - 1, work), work
-
-
-def on_many(loop: Loop, around: Dim = 1) -> Loop:
-    """A loop for threads, which share the iterations of those inside of it too, until these are enough with so many
-    around."""
-    many, body = around * loop.var.extent, loop.body
-    if loop.kind is Kind.SERIAL and len(body) == 1 and not facts.known_at_least(many, SHARED):
-        (inner,) = body
-        if isinstance(inner, Loop) and inner.kind is Kind.SERIAL and _is_plain(inner):
-            body = (on_many(inner, many),)
-    return replace_fields(loop, body=body, parallel=True)
-
-
-def _is_plain(loop: Loop) -> bool:
-    """Whether a loop does nothing but to run its body so many times."""
-    return not (loop.carries or loop.start or loop.stop or loop.backward)
 
 
 def plain(part: Statement | Inner) -> list[Statement]:

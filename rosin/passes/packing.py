@@ -19,7 +19,8 @@ from rosin.ir.statements import replace as replace_indices
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import variable
-from rosin.passes.nest import Memory, arranged, copied
+from rosin.passes.nest import arranged, copied
+from rosin.passes.where import Memory
 
 PACK_COST = 0.7
 """Machine steps to copy one element of an operand."""

@@ -10,7 +10,8 @@ from rosin.ir.op import Push
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory, threads
+from rosin.passes.on_threads import threads
+from rosin.passes.where import Memory
 
 PARTS = 16
 """Threads share the updates in so many parts."""

@@ -13,11 +13,11 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Guard, Load, Local, Scope, Within, walk
 from rosin.ir.op import Fold, Reader
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory
 from rosin.passes.overlap import Overlap
 from rosin.passes.packing import Operand, Packing, is_plain, joined_shape
 from rosin.passes.pieces import Piece, reduced
 from rosin.passes.tiles import TileSize
+from rosin.passes.where import Memory
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ from rosin.ir.ops.logic import Less
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Branch, Kernel, Nest
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory, threads
+from rosin.passes.on_threads import threads
+from rosin.passes.where import Memory
 
 LEAST_WIDTH, LEAST_SORTED = 8, 64
 """Rows of so many elements or more are taken one by one, where updates come in their order; and where they do not."""

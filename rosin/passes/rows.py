@@ -34,7 +34,8 @@ from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import flops
 from rosin.ir.steps import Either, Inner, Nest, Step
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory, goes_by_blocks
+from rosin.passes.nest import goes_by_blocks
+from rosin.passes.where import Memory
 
 RECOMPUTE_FLOPS = 8
 """A value of at most so many operations an element is computed again in a later pass rather than kept."""

@@ -40,7 +40,9 @@ from rosin.ir.op import Running, Types
 from rosin.ir.statements import offsets, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.fusion import Group
-from rosin.passes.nest import COLUMN_REGISTERS, Memory, choose_lanes, threads
+from rosin.passes.nest import COLUMN_REGISTERS, choose_lanes
+from rosin.passes.on_threads import threads
+from rosin.passes.where import Memory
 
 CHAINS = 8
 """How many lines, or parts of a line, run at once: their steps take turns while each waits for its last one."""

@@ -18,7 +18,7 @@ from rosin.ir.statements import flops, nested
 from rosin.ir.steps import Branch, Either, Kernel, Repeat, RepeatWhile, Step, Team, innermost, parts
 from rosin.passes import memory
 from rosin.passes.arena import Spans, read_first, uses
-from rosin.passes.nest import PARALLEL_WORK
+from rosin.passes.on_threads import PARALLEL_WORK
 from rosin.passes.row_parts import parted
 
 MOST_THREADS = 16

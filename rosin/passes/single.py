@@ -16,9 +16,10 @@ from rosin.ir.ops.cast import convert
 from rosin.ir.statements import replace, serial_loops, used_buffers
 from rosin.ir.steps import Kernel, Nest, Step
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory, threads
+from rosin.passes.on_threads import threads
 from rosin.passes.part_updates import part_updates
 from rosin.passes.row_updates import row_updates
+from rosin.passes.where import Memory
 
 MOST_PARTS = 8
 LEAST_PART = 128

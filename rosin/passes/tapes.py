@@ -20,7 +20,7 @@ from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.movement import Constant
 from rosin.ir.ops.sweeps import Sweeps
-from rosin.passes.nest import Place
+from rosin.passes.where import Place
 
 if TYPE_CHECKING:
     from rosin.passes.to_loops import Making, Region

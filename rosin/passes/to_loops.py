@@ -46,7 +46,7 @@ from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable
 from rosin.passes.kept import block_of, kept_values, split_off
 from rosin.passes.loop_kernels import Lanes, arrange
-from rosin.passes.nest import Memory, Place, threads
+from rosin.passes.on_threads import threads
 from rosin.passes.parts.split import has_complex, split
 from rosin.passes.reads import Means
 from rosin.passes.recurring import recurring
@@ -56,6 +56,7 @@ from rosin.passes.sharing import shared
 from rosin.passes.single import pack_kernels, push_steps
 from rosin.passes.tapes import TapeRow
 from rosin.passes.tiles import TileSize
+from rosin.passes.where import Memory, Place
 
 AROUND = Control | Host | Measure
 """What becomes steps around kernels."""

@@ -10,7 +10,7 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.ir import loop_printer
-from rosin.passes import nest, pipeline
+from rosin.passes import on_threads, pipeline
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import threads
 
@@ -22,7 +22,7 @@ KINDS: dict[str, Any] = {"add": np.add, "multiply": np.multiply, "min": np.minim
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads share everything."""
     monkeypatch.setenv("ROSIN_CACHE", "0")
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 0)
 
 
 @pytest.mark.thinned(3)

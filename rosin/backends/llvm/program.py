@@ -62,7 +62,7 @@ from rosin.ir.steps import (
     Team,
     kernels,
 )
-from rosin.passes import nest
+from rosin.passes import on_threads
 from rosin.passes.alike import ANYWHERE
 
 Give: TypeAlias = "Callable[[str], None]"
@@ -350,7 +350,7 @@ class _Module(ControlSteps):
             e.line(shared)
             return
         alone = f"call void @{name}(ptr {context}, i64 0, {blocks.typed})"
-        is_much = e.icmp("sge", self.dim(e, work), e.const(nest.PARALLEL_WORK, "i64"))
+        is_much = e.icmp("sge", self.dim(e, work), e.const(on_threads.PARALLEL_WORK, "i64"))
         e.either(is_much, lambda: e.line(shared), lambda: e.line(alone), names=("threads", "alone"))
 
     def host_call(self, e: Emitter, step: HostCall) -> None:

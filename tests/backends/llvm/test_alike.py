@@ -22,7 +22,7 @@ from rosin.ir.op import Value
 from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import parse_type
-from rosin.passes import nest, pipeline
+from rosin.passes import on_threads, pipeline
 from rosin.passes.alike import Alike
 from rosin.passes.loop_kernels import arrange
 from rosin.passes.to_loops import to_loops
@@ -159,7 +159,7 @@ def test_operands_that_are_the_same_count() -> None:
 
 
 def test_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 1000)
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 1000)
     graph = layers(3, residual, "f32[300, 32]", *BLOCK[1:])
     assert "@rosin_parallel(ptr @k0" in program_text(to_loops(pipeline.run(graph)), 32)
     check(graph)

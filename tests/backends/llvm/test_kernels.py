@@ -22,7 +22,7 @@ from rosin.ir.op import Value
 from rosin.ir.ops.trigonometric import Tanh
 from rosin.ir.steps import Kernel, routine_calls
 from rosin.ir.types import parse_type
-from rosin.passes import contract, epilogue, lanes, nest, waiting
+from rosin.passes import contract, epilogue, lanes, on_threads, waiting
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import host, jit, loading, routines, threads
 from tests.samples import draw
@@ -77,7 +77,7 @@ def width(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(params=[False, True], ids=["serial", "threads"])
 def parallel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """With threads every kernel that can be cut into blocks is, however small."""
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 0 if request.param else 1 << 60)
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 0 if request.param else 1 << 60)
     return request.param
 
 
@@ -405,7 +405,7 @@ def test_moves_between(width: int, parallel: bool) -> None:
 
 def test_results_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit, for every kind of kernel that runs on threads."""
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 0)
 
     def build(b: Builder, x: Value, y: Value) -> list[Value]:
         h = b.matmul(x, y)

@@ -24,7 +24,7 @@ from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import nested
 from rosin.ir.steps import kernels
 from rosin.ir.transform.batch import batch_graph
-from rosin.passes import nest, pipeline
+from rosin.passes import on_threads, pipeline
 from rosin.passes.to_loops import to_loops
 from tests.backends.llvm.test_kernels import run
 from tests.ir.test_while import random_while
@@ -86,7 +86,7 @@ def eager(patch: pytest.MonkeyPatch) -> None:
 def shared(patch: pytest.MonkeyPatch) -> None:
     """Run lanes on threads, however few there are."""
     eager(patch)
-    patch.setattr(nest, "PARALLEL_WORK", 0)
+    patch.setattr(on_threads, "PARALLEL_WORK", 0)
 
 
 def waiting(patch: pytest.MonkeyPatch) -> None:

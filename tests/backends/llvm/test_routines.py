@@ -15,7 +15,7 @@ from rosin.ir import dims
 from rosin.ir.dtypes import f64
 from rosin.ir.ops.cholesky import Cholesky
 from rosin.ir.types import TensorType
-from rosin.passes.nest import PARALLEL_WORK
+from rosin.passes.on_threads import PARALLEL_WORK
 
 RNG = np.random.default_rng(0)
 N = dims.parse("n")

@@ -9,7 +9,7 @@ from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value
-from rosin.passes import nest, streamed
+from rosin.passes import on_threads, streamed
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import threads
 from tests.backends.llvm.test_kernels import Build, check, draw_for, graph_of, run
@@ -42,9 +42,9 @@ def product(b: Builder, x: Value, y: Value, bias: Value) -> list[Value]:
 
 @pytest.mark.thinned(2)
 @pytest.mark.parametrize(("k", "n"), SIZES)
-@pytest.mark.parametrize("on_threads", [False, True])
-def test_vector_times_matrix(k: int, n: int, on_threads: bool, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 0 if on_threads else 1 << 60)
+@pytest.mark.parametrize("shared", [False, True])
+def test_vector_times_matrix(k: int, n: int, shared: bool, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 0 if shared else 1 << 60)
     types = f"f32[1, {k}]", f"f32[{k}, {n}]", f"f32[1, {n}]"
     assert is_streamed(product, *types)
     check(product, *types, vector_bytes=width)
@@ -83,7 +83,7 @@ def test_long_sums_are_summed_in_blocks(width: int) -> None:
 
 
 def test_bits_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 0)
     graph = graph_of(product, "f32[1, 700]", "f32[700, 900]", "f32[1, 900]")
     operands = [draw_for(v, i) for i, v in enumerate(graph.inputs)]
     before = threads.num_threads()

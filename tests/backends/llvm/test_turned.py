@@ -14,7 +14,7 @@ from rosin import numpy as rnp
 from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.op import Value
-from rosin.passes import nest
+from rosin.passes import on_threads
 from rosin.passes.to_loops import to_loops
 from tests.backends.llvm.test_kernels import Build, check, graph_of
 
@@ -53,7 +53,7 @@ def test_rows_of_any_number_and_length(rows: int, columns: int, width: int) -> N
 
 
 def test_threads_share_bands(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 0)
     check(softmax, "f32[5, 700, 9]", vector_bytes=width)
 
 
@@ -113,7 +113,7 @@ def test_rows_that_are_counted_when_the_kernel_runs(
     columns: int, around: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Few rows, whole bands, and rests."""
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 0)
     symbolic = rosin.compile(scaled, dynamic={"x": (len(around),)})
     assert is_turned(softmax, "f32[n, 17]")
     for rows in (48, 1, 15, 16, 17, 32, 1000):
@@ -126,7 +126,7 @@ def test_rows_whose_length_is_known_when_the_kernel_runs(
     around: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each number of columns that some squares make up, and lengths beyond; with few rows, bands and rests."""
-    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(on_threads, "PARALLEL_WORK", 0)
     symbolic = rosin.compile(scaled, dynamic={"x": (len(around), len(around) + 1)})
     assert is_turned(softmax, "f32[n, m]")
     assert is_turned(softmax, "f32[100, m]")
