@@ -454,13 +454,29 @@ def _optimized_module(text: str, target: Target, machine: TargetMachine, optimiz
     llvm = binding()
     with contextlib.closing(llvm.create_context()) as context:
         try:
-            module = _parsed(_heading(target) + text, context)
+            module = _parsed(_heading(target) + text + _narrowing(text, target), context)
         except RuntimeError as error:
             raise CompileError(_explain(str(error), text)) from None
         with contextlib.closing(module):
             if optimize > 1 or has_slots(text):
                 _run_passes(module, machine, optimize)
             yield module
+
+
+def _narrowing(text: str, target: Target) -> str:
+    """What LLVM calls to have a number of bfloat16 back that it has carried from block to block as a float, where the
+    target has no instructions for them: its high half is where such a result is returned."""
+    if "bfloat" not in text or "bf16" in target.words:
+        return ""
+    return """
+define internal float @__truncsfbf2(float %x) noinline nounwind {
+  %bits = bitcast float %x to i32
+  %high = lshr i32 %bits, 16
+  %result = bitcast i32 %high to float
+  ret float %result
+}
+@llvm.compiler.used = appending global [1 x ptr] [ptr @__truncsfbf2], section "llvm.metadata"
+"""
 
 
 @functools.cache

@@ -82,6 +82,22 @@ def test_environment_overrides_the_host() -> None:
     assert len({haswell[2], nehalem[2], narrow[2], run(code).split()[2]}) >= 3
 
 
+@pytest.mark.skipif(jit.host().vector_bytes < 32, reason="the processor has no AVX2")
+def test_bfloat16_without_instructions_for_it() -> None:
+    """Numbers that LLVM carries from block to block as floats come back as they were."""
+    code = """
+import numpy as np, rosin
+from rosin import numpy as rnp
+x, w, b = (rnp.asarray(np.arange(n).reshape(shape) % 5 - 2, dtype="bfloat16") for n, shape in
+           ((350, (50, 7)), (14, (7, 2)), (2, (2,))))
+found = rosin.compile(lambda x, w, b: x @ w + b)(x, w, b)
+x, w, b = (np.asarray(a, np.float32) for a in (x, w, b))
+assert (np.asarray(found, np.float32) == x @ w + b).all()
+print("right")
+"""
+    assert run(code, ROSIN_CPU="haswell").strip() == "right"
+
+
 def test_key_is_the_same_in_another_process() -> None:
     assert run("from rosin.runtime import jit; print(jit.host().key)").strip() == jit.host().key
 
