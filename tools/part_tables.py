@@ -80,6 +80,7 @@ class Table:
     """What the polynomial must give at 0 to the bit."""
 
     def parts(self) -> list[tuple[float, float]]:
+        """Where each begins and ends."""
         exponent = int(np.floor(np.log2(self.start)))
         ends = [2.0 ** (exponent + k // WIDTH) * (1 + k % WIDTH / WIDTH) for k in range(6 * WIDTH)]
         ends = [(end - self.start) / self.scale for end in ends]
@@ -131,6 +132,25 @@ class Table:
         return "\n".join([*lines, ")"])
 
 
+class LogTable(Table):
+    """log(m), 3/4 <= m < 3/2, by four bits of the mantissa; next to 1 what is more than m - 1, about 1."""
+
+    def parts(self) -> list[tuple[float, float]]:
+        ends = [(1 + k / PARTS, 1 + (k + 1) / PARTS) for k in range(PARTS)]
+        return [(a, b) if b <= 1.5 else (a / 2, b / 2) for a, b in ends]
+
+    def place(self, low: float, high: float) -> int:
+        return int(np.array([(low + high) / 2], np.float32).view(np.int32)[0] >> 19) % PARTS
+
+    def part(self, low: float, high: float) -> tuple[float, float, Coefficients]:
+        if 1.0 not in (low, high):
+            return super().part(low, high)
+        x = points(low, high)
+        x = x[x != 1]
+        error, coefficients = rounded(x - 1, self.values(x) / (x - 1), 1.0, self.degree - 1)
+        return error, 1.0, (0.0, coefficients[0] - 1, *coefficients[1:])
+
+
 def scaled_erfc(x: float) -> object:
     return mp.exp(mp.mpf(x) ** 2) * mp.erfc(x)
 
@@ -151,6 +171,7 @@ def mean_slope_of_tanh(x: float) -> object:
 
 
 TABLES = {
+    "LOG_PARTS": LogTable("log(m), 3/4 <= m < 3/2, by four bits of its mantissa", mp.log, 1.0, 1.0, 1.5, 5),
     "ERFC_PARTS": Table(
         "exp(x**2) erfc(x), 0 <= x <= 10.5, by parts of x + 0.75", scaled_erfc, 1.0, 0.75, 10.5, 6, 1.0
     ),

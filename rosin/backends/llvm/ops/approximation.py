@@ -203,7 +203,7 @@ def scaled(e: Emitter, y: Val, n: Val, bits: Val) -> Val:
     hundred cycles, and masks are made of exponentials that are zero.
     """
     if e.scales and y.lanes * FORMATS[y.elem].bytes >= 16:
-        return _scaled_vector(e, y, n)
+        return by_avx512(e, "scalef", y, n)
     layout = format_of(y)
     zero = e.like(layout.magic + layout.bias - layout.mantissa, y)
     vanishes = e.icmp("slt", bits, e.bitcast(zero, bits.elem))
@@ -212,21 +212,36 @@ def scaled(e: Emitter, y: Val, n: Val, bits: Val) -> Val:
     return e.fmul(e.fmul(y, first), e.select(vanishes, e.like(0.0, y), second))
 
 
-def _scaled_vector(e: Emitter, y: Val, n: Val) -> Val:
-    """The same by AVX-512, a register at a time."""
-    bytes = y.lanes * FORMATS[y.elem].bytes
+def by_avx512(e: Emitter, name: str, x: Val, *others: Val | int) -> Val:
+    """An instruction of AVX-512 on floats or doubles, a register at a time; what is no value is part of it."""
+    bytes = x.lanes * FORMATS[x.elem].bytes
     if bytes > 64:
-        whole, half = range(y.lanes), y.lanes // 2
-        low, high = ([e.shuffle(v, v, whole[i : i + half]) for v in (y, n)] for i in (0, half))
-        return e.shuffle(_scaled_vector(e, *low), _scaled_vector(e, *high), whole)
-    lanes = f"i{max(y.lanes, 8)}"
-    rounding = ", i32 4" if bytes == 64 else ""  # as always
-    name = f"@llvm.x86.avx512.mask.scalef.p{y.elem[0].replace('f', 's')}.{8 * bytes}"
-    kinds = f"{y.type}, {y.type}, {y.type}, {lanes}{', i32' if rounding else ''}"
-    e.declarations.add(f"declare {y.type} {name}({kinds})")
-    return e.define(
-        f"call {y.type} {name}({y.typed}, {n.typed}, {y.type} poison, {lanes} -1{rounding})", y.elem, y.lanes
-    )
+        whole, half = range(x.lanes), x.lanes // 2
+
+        def part(first: int) -> Val:
+            ours = [v if isinstance(v, int) else e.shuffle(v, v, whole[first : first + half]) for v in (x, *others)]
+            return by_avx512(e, name, *ours)  # pyright: ignore[reportArgumentType]  # the first of them is a value
+
+        return e.shuffle(part(0), part(half), whole)
+    if bytes < 16:
+        lanes = 16 // FORMATS[x.elem].bytes
+        places = [min(i, x.lanes - 1) for i in range(lanes)]
+        wide = [v if isinstance(v, int) else _widened(e, v, places) for v in (x, *others)]
+        found = by_avx512(e, name, *wide)  # pyright: ignore[reportArgumentType]
+        if x.lanes > 1:
+            return e.shuffle(found, found, range(x.lanes))
+        return e.define(f"extractelement {found.typed}, i64 0", x.elem)
+    every = f"i{max(x.lanes, 8)} -1"
+    taken = [v.typed if isinstance(v, Val) else f"i32 {v}" for v in (x, *others)]
+    taken += [f"{x.type} poison", every, *(["i32 4"] if bytes == 64 else [])]  # rounded as always
+    function = f"@llvm.x86.avx512.mask.{name}.p{'s' if x.elem == 'float' else 'd'}.{8 * bytes}"
+    kinds = ", ".join(v.rsplit(" ", 1)[0] for v in taken)
+    e.declarations.add(f"declare {x.type} {function}({kinds})")
+    return e.define(f"call {x.type} {function}({', '.join(taken)})", x.elem, x.lanes)
+
+
+def _widened(e: Emitter, x: Val, places: Sequence[int]) -> Val:
+    return e.splat(x, len(places)) if x.lanes == 1 else e.shuffle(x, x, places)
 
 
 # Minimax for (exp(r) - 1 - r) / r**2 on the same interval, in terms of exp(r) - 1: 2^-26.1 and 2^-61.2.

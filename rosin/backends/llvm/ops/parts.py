@@ -50,28 +50,35 @@ def looked_up(e: Emitter, table: Sequence[float], index: Val) -> Val:
 
 
 class Part(NamedTuple):
-    """`constant + slope * distance`, a polynomial whose last step is left to do."""
+    """`constant + (first + rest * distance) * distance`, a polynomial whose last steps are left to do."""
 
     constant: Val
-    slope: Val
+    first: Val
+    rest: Val
     distance: Val
 
+    def slope(self, e: Emitter) -> Val:
+        return e.fma(self.rest, self.distance, self.first)
 
-def by_parts(e: Emitter, x: Val, place: Val, table: Sequence[Sequence[float]], low: Val | None = None) -> Part:
+
+def by_parts(
+    e: Emitter, x: Val, place: Val, table: Sequence[Sequence[float]], low: Val | None = None, bits: int = 2
+) -> Part:
     """A polynomial at `x`, or at `x + low`, of floats: which one says `place`, by its exponent and the first two bits
-    of its mantissa. The table has a row of the points about which they are expanded, and one for the coefficients of
-    each degree; those of what is in [1, 2) begin at the thirteenth place.
+    of its mantissa, or by as many of these as `bits` says. The table has a row of the points about which they are
+    expanded, and one for the coefficients of each degree; with two bits those of what is in [1, 2) begin at the
+    thirteenth place.
     """
-    part = e.lshr(e.bitcast(place, "i32"), e.const(ap.FORMATS["float"].mantissa - 2, "i32", x.lanes))
+    part = e.lshr(e.bitcast(place, "i32"), e.const(ap.FORMATS["float"].mantissa - bits, "i32", x.lanes))
     centre, *coefficients = (looked_up(e, row, part) for row in table)
     distance = e.fsub(x, centre)
     if low is not None:
         distance = e.fadd(distance, low)
-    constant, *others = coefficients
-    result = others.pop()
+    constant, first, *others = coefficients
+    rest = others.pop()
     while others:
-        result = e.fma(result, distance, others.pop())
-    return Part(constant, result, distance)
+        rest = e.fma(rest, distance, others.pop())
+    return Part(constant, first, rest, distance)
 
 
 # fmt: off
@@ -215,5 +222,50 @@ TANH_PARTS = (
         1.1559210179257207e-05, 3.2036846278060693e-06, 9.585714906279463e-07, 3.395179248855129e-07,
         -0.04926944524049759, -0.024236077442765236, 0.013809886761009693, 0.01877218298614025,
         0.02585725113749504, 0.008048719726502895, -0.0019255467923358083, -0.003098028479143977,
+    ),
+)
+# log(m), 3/4 <= m < 3/2, by four bits of its mantissa: 2^-28.9.
+LOG_PARTS = (
+    (
+        1.0, 1.0937728881835938, 1.1561847925186157, 1.218787431716919,
+        1.281213641166687, 1.3437645435333252, 1.4062377214431763, 1.4687509536743164,
+        0.7656030058860779, 0.796858549118042, 0.8280957937240601, 0.85938560962677,
+        0.8906482458114624, 0.9218975901603699, 0.9531524777412415, 1.0,
+    ),
+    (
+        0.0, 0.08963308483362198, 0.145125612616539, 0.19785645604133606,
+        0.24780778586864471, 0.295475035905838, 0.3409178555011749, 0.38441234827041626,
+        -0.2670915126800537, -0.22707809507846832, -0.18862643837928772, -0.15153755247592926,
+        -0.1158057153224945, -0.08132113516330719, -0.04798039048910141, 0.0,
+    ),
+    (
+        0.0, 0.9142665863037109, 0.8649136424064636, 0.8204876184463501,
+        0.7805099487304688, 0.7441779971122742, 0.7111173272132874, 0.680850625038147,
+        1.3061599731445312, 1.2549278736114502, 1.2075897455215454, 1.1636220216751099,
+        1.1227777004241943, 1.084719181060791, 1.0491501092910767, 0.0,
+    ),
+    (
+        -0.49999985098838806, -0.4179418683052063, -0.3740379214286804, -0.33659976720809937,
+        -0.3045978248119354, -0.27690020203590393, -0.2528437674045563, -0.23177920281887054,
+        -0.8530265092849731, -0.7874224781990051, -0.7291367053985596, -0.6770073175430298,
+        -0.6303141117095947, -0.5883081555366516, -0.5503587126731873, -0.5,
+    ),
+    (
+        0.33330950140953064, 0.2547241449356079, 0.21567127108573914, 0.18412555754184723,
+        0.1585155427455902, 0.13735906779766083, 0.1198420524597168, 0.10519368201494217,
+        0.7427620887756348, 0.658693790435791, 0.5872192978858948, 0.5248115062713623,
+        0.4719623923301697, 0.42545098066329956, 0.38456666469573975, 0.3333350121974945,
+    ),
+    (
+        -0.2488202005624771, -0.17457573115825653, -0.1398538053035736, -0.11356038600206375,
+        -0.09288652241230011, -0.0769655853509903, -0.0641402155160904, -0.05330347642302513,
+        -0.7296329736709595, -0.6179495453834534, -0.5309032201766968, -0.4619542062282562,
+        -0.4010864198207855, -0.34492045640945435, -0.2983521819114685, -0.24974772334098816,
+    ),
+    (
+        0.1767459511756897, 0.14012250304222107, 0.09920772910118103, 0.06830308586359024,
+        0.04079004004597664, 0.057230692356824875, 0.05546243488788605, 0.036988645792007446,
+        0.8542302250862122, 0.842781126499176, -0.2059435099363327, 1.6140676736831665,
+        -0.09073460102081299, 0.2405126988887787, 1.2870029211044312, 0.2116842120885849,
     ),
 )

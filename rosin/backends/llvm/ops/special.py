@@ -125,7 +125,7 @@ def erfc_of_size(e: Emitter, size: Val, low: Val | None = None) -> Val:
     """erfc of floats that are not negative, of the sum `size + low` if low is given."""
     size = ap.at_most(e, size, 10.5)
     part = by_parts(e, size, e.fadd(size, e.like(0.75, size)), ERFC_PARTS, low)
-    scaled = e.fma(part.slope, part.distance, part.constant)
+    scaled = e.fma(part.slope(e), part.distance, part.constant)
     square = ap.two_product(e, size, size)
     if low is not None:
         square = Pair(square.high, e.fma(e.fadd(size, size), low, square.low))
@@ -188,7 +188,7 @@ def erfinv_of_float(e: Emitter, x: Val) -> Val:
     one = e.like(1.0, x)
     w = e.fneg(emit_log(e, e.fma(e.fneg(x), x, one)))
     part = by_parts(e, w, e.fma(w, e.like(0.9, x), one), ERFINV_PARTS)
-    result = e.fma(x, part.constant, e.fmul(e.fmul(x, part.distance), part.slope))
+    result = e.fma(x, part.constant, e.fmul(e.fmul(x, part.distance), part.slope(e)))
     at_end = e.fcmp("oeq", ap.absolute(e, x), one)
     return ap.copysign(e, e.select(at_end, e.like(math.inf, x), result), x)
 

@@ -297,7 +297,7 @@ TANH_LIMIT = {"float": 10.0, "double": 20.0}
 def tanh_by_parts(e: Emitter, x: Val) -> Val:
     size = ap.at_most(e, ap.absolute(e, x), 9.02)
     part = by_parts(e, size, e.fma(size, e.like(0.83, x), e.like(0.5, x)), TANH_PARTS)
-    result = e.fma(size, part.constant, e.fmul(e.fmul(size, part.distance), part.slope))
+    result = e.fma(size, part.constant, e.fmul(e.fmul(size, part.distance), part.slope(e)))
     return ap.copysign(e, ap.at_most(e, result, 1.0), x)
 
 
