@@ -59,10 +59,11 @@ def row_steps(group: Group, memory: Memory, name: str) -> list[Step]:
 
 def little_product(group: Group, memory: Memory, name: str) -> list[Step] | None:
     """A product with few columns of few terms, written out so that vectors go along its rows; None if it has more."""
-    (first, *_) = group.nodes
-    *_, last = (None, *group.axes[first.results[0]])
-    sizes = [group.domain[axis] for axis in (*group.reduced, *(() if last is None else (last,)))]
-    if group.pieces > 1 or last is None or not all(isinstance(n, int) and n <= MOST_LITTLE for n in sizes):
+    axes = group.axes[group.nodes[0].results[0]]
+    if group.pieces > 1 or not axes or axes[-1] is None:
+        return None
+    sizes = [group.domain[axis] for axis in (*group.reduced, axes[-1])]
+    if not all(isinstance(n, int) and n <= MOST_LITTLE for n in sizes):
         return None
     nest = Rows(group, memory, keep=True).nest(name)
     return [nest] if goes_by_blocks(nest) else None

@@ -82,8 +82,8 @@ class Emitter:
 
     `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls. `doubles`
     is how many doubles a function of its own computes at a time, if some line calls one. At the `head` of a function
-    all lines run one after the other. The first line stands in the block `first`. Whether the processor `scales` says
-    if it multiplies vectors by powers of two in one instruction, as AVX-512 does.
+    all lines run one after the other. The first line stands in the block `first`. `avx512` says whether the
+    processor has these instructions, which multiply by powers of two, take numbers apart and look up in registers.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Emitter:
         doubles: int = 4,
         head: bool = False,
         first: str = "entry",
-        scales: bool = False,
+        avx512: bool = False,
     ) -> None:
         self.lines: list[str] = []
         self.declarations: set[str] = set() if declarations is None else declarations
         self.doubles = doubles
-        self.scales = scales
+        self.avx512 = avx512
         self._prefix = prefix
         """What the names that this emitter makes start with; two emitters of one function differ in it."""
         self._count = 0
@@ -401,6 +401,14 @@ class Emitter:
         mask = ", ".join([f"i32 {i}" for i in order])
         text = f"shufflevector {left.typed}, {right.typed}, <{len(order)} x i32> <{mask}>"
         return self.define(text, left.elem, len(order))
+
+    def take(self, x: Val, places: Sequence[int]) -> Val:
+        """These lanes of a vector; of a scalar as many as there are places."""
+        if x.lanes == 1:
+            return self.splat(x, len(places))
+        if len(places) == 1:
+            return self.define(f"extractelement {x.typed}, i64 {places[0]}", x.elem)
+        return x if list(places) == list(range(x.lanes)) else self.shuffle(x, x, places)
 
     def opaque(self, x: Val) -> Val:
         """`x`, into which LLVM does not look: it would try to combine each of many shuffles with all before it."""

@@ -86,7 +86,7 @@ class Expressions(Memory):
         lanes = total.lanes
         if lanes > _MOST_WORDS:
             half = lanes // 2
-            each = [[self._take(v, range(at, at + half)) for v in (total, left, right)] for at in (0, half)]
+            each = [[self.e.take(v, range(at, at + half)) for v in (total, left, right)] for at in (0, half)]
             low, high = (self._dot(expr, *parts) for parts in each)
             return self.e.shuffle(low, high, range(lanes))
         assert lanes in (4, 8, 16), "words are multiplied in whole registers"

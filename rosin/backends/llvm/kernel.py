@@ -321,7 +321,7 @@ class KernelEmitter(VectorLoops):
         for carry in loop.carries:
             parts = self._joined(carry, [[self.e.read(copy[local]) for local in carry.locals] for copy in running])
             if carry in self.before:
-                parts = [self._take(self.e.read(variable), [0]) for variable in self.before.pop(carry)]
+                parts = [self.e.take(self.e.read(variable), [0]) for variable in self.before.pop(carry)]
             elif inner and self.lanes == 1:
                 parts = self._across(carry, parts)
             for local, part in zip(carry.locals, parts, strict=True):
@@ -356,8 +356,8 @@ class KernelEmitter(VectorLoops):
         """The lanes of partial values combined, halves with halves."""
         while parts[0].lanes > 1:
             half = parts[0].lanes // 2
-            low = [self._take(p, range(half)) for p in parts]
-            high = [self._take(p, range(half, 2 * half)) for p in parts]
+            low = [self.e.take(p, range(half)) for p in parts]
+            high = [self.e.take(p, range(half, 2 * half)) for p in parts]
             parts = self.combine(carry, low, high)
         return parts
 

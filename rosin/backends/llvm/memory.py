@@ -38,7 +38,7 @@ class Memory(Turning):
         if step == 0 and spread is None:
             # A fold that is the same for all lanes ran as vectors all the same.
             pointer = self.address(statement.buffer, statement.offset)
-            self.e.store(self._take(value, [0]) if value.lanes > 1 else value, pointer, dtype.bytes)
+            self.e.store(self.e.take(value, [0]) if value.lanes > 1 else value, pointer, dtype.bytes)
             return
         value = self.e.splat(value, self.lanes)
         if step == 1 and spread is None:
@@ -158,11 +158,6 @@ class Memory(Turning):
             found = self.e.masked_load(pointer, elem, parts * self.lanes, wide, buffer.dtype.bytes)
             self.frames[-1][key] = found
         return found
-
-    def _take(self, x: Val, which: Sequence[int]) -> Val:
-        if len(which) == 1:
-            return self.e.define(f"extractelement {x.typed}, i64 {which[0]}", x.elem)
-        return self.e.shuffle(x, x, which)
 
     # -- loads -------------------------------------------------------------------------------------------------
 

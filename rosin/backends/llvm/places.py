@@ -60,7 +60,7 @@ class Places(ABC):
         self.around = around
         self.kernel = kernel
         self.name = name
-        self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4), first=BODY, scales=around.assembles)
+        self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4), first=BODY, avx512=around.assembles)
         self.head = Emitter(declarations, prefix="h", head=True)
         self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
         self.width = lanes_of(kernel, vector_bytes)

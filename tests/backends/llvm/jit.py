@@ -18,9 +18,9 @@ llvm.initialize_native_asmprinter()
 Array = NDArray[np.floating]
 
 
-def module_text(emit: Callable[..., Val], arity: int, elem: str, lanes: int, scales: bool = False) -> str:
+def module_text(emit: Callable[..., Val], arity: int, elem: str, lanes: int, avx512: bool = False) -> str:
     """A module with `void @kernel(ptr in..., ptr out, i64 vectors)`."""
-    e = Emitter(scales=scales)
+    e = Emitter(avx512=avx512)
     pointers = [Val(f"%in{i}", "ptr") for i in range(arity)]
     index = Val("%index", "i64")
     start = e.mul(index, Val(str(lanes), "i64"))
@@ -65,11 +65,11 @@ class Kernel:
     """The compiled loop; call it with contiguous arrays of one length."""
 
     def __init__(
-        self, emit: Callable[..., Val], arity: int, dtype: type[np.floating], lanes: int, scales: bool = False
+        self, emit: Callable[..., Val], arity: int, dtype: type[np.floating], lanes: int, avx512: bool = False
     ) -> None:
         elem = "float" if dtype is np.float32 else "double"
         self.dtype, self.lanes = dtype, lanes
-        self.engine, self.machine, self.module = compile_text(module_text(emit, arity, elem, lanes, scales))
+        self.engine, self.machine, self.module = compile_text(module_text(emit, arity, elem, lanes, avx512))
         address = self.engine.get_function_address("kernel")
         self.run = ctypes.CFUNCTYPE(None, *([ctypes.c_void_p] * (arity + 1)), ctypes.c_int64)(address)
 

@@ -104,8 +104,8 @@ OF_TYPES = [(name, dtype) for name in (*FUNCTIONS, *PAIRS) for dtype in DTYPES i
 
 
 @functools.cache
-def kernel(name: str, dtype: type[np.floating], lanes: int = 8, scales: bool = False) -> Kernel:
-    return Kernel(EMIT[name], 2 if name in PAIRS else 1, dtype, lanes, scales)
+def kernel(name: str, dtype: type[np.floating], lanes: int = 8, avx512: bool = False) -> Kernel:
+    return Kernel(EMIT[name], 2 if name in PAIRS else 1, dtype, lanes, avx512)
 
 
 def every_exponent(dtype: type[np.floating], each: int, seed: int = 0) -> FloatArray:
@@ -406,14 +406,14 @@ def test_sin_and_cos_stay_within_one() -> None:
 # -- lanes -----------------------------------------------------------------------------------------------------
 
 
-def check_lanes(name: str, dtype: type[np.floating], lanes: int, scales: bool, count: int) -> None:
+def check_lanes(name: str, dtype: type[np.floating], lanes: int, avx512: bool, count: int) -> None:
     """That vectors give the same bits as single numbers do."""
     random = np.random.default_rng(0)
     x = np.concatenate([every_exponent(dtype, 1)[:: 1 if dtype is np.float32 else 8], random.normal(0, 3, count)])
     x = np.concatenate([x, [0.0, -0.0, INF, -INF, NAN, 1.0, -1.0]]).astype(dtype)
     arguments = (x, random.permutation(x)) if name in PAIRS else (x,)
     scalar = kernel(name, dtype, 1)(*arguments)
-    vector = kernel(name, dtype, lanes, scales)(*arguments)
+    vector = kernel(name, dtype, lanes, avx512)(*arguments)
     ok = same(vector, scalar)
     assert ok.all(), (arguments[0][~ok][:5], vector[~ok][:5], scalar[~ok][:5])
 

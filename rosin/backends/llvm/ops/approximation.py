@@ -202,7 +202,7 @@ def scaled(e: Emitter, y: Val, n: Val, bits: Val) -> Val:
     round. Where n alone makes the result zero, so is the last factor: a product that underflows takes some processors a
     hundred cycles, and masks are made of exponentials that are zero.
     """
-    if e.scales and y.lanes * FORMATS[y.elem].bytes >= 16:
+    if e.avx512 and y.lanes * FORMATS[y.elem].bytes >= 16:
         return by_avx512(e, "scalef", y, n)
     layout = format_of(y)
     zero = e.like(layout.magic + layout.bias - layout.mantissa, y)
@@ -212,36 +212,35 @@ def scaled(e: Emitter, y: Val, n: Val, bits: Val) -> Val:
     return e.fmul(e.fmul(y, first), e.select(vanishes, e.like(0.0, y), second))
 
 
-def by_avx512(e: Emitter, name: str, x: Val, *others: Val | int) -> Val:
-    """An instruction of AVX-512 on floats or doubles, a register at a time; what is no value is part of it."""
-    bytes = x.lanes * FORMATS[x.elem].bytes
-    if bytes > 64:
-        whole, half = range(x.lanes), x.lanes // 2
-
-        def part(first: int) -> Val:
-            ours = [v if isinstance(v, int) else e.shuffle(v, v, whole[first : first + half]) for v in (x, *others)]
-            return by_avx512(e, name, *ours)  # pyright: ignore[reportArgumentType]  # the first of them is a value
-
-        return e.shuffle(part(0), part(half), whole)
-    if bytes < 16:
-        lanes = 16 // FORMATS[x.elem].bytes
-        places = [min(i, x.lanes - 1) for i in range(lanes)]
-        wide = [v if isinstance(v, int) else _widened(e, v, places) for v in (x, *others)]
-        found = by_avx512(e, name, *wide)  # pyright: ignore[reportArgumentType]
-        if x.lanes > 1:
-            return e.shuffle(found, found, range(x.lanes))
-        return e.define(f"extractelement {found.typed}, i64 0", x.elem)
-    every = f"i{max(x.lanes, 8)} -1"
-    taken = [v.typed if isinstance(v, Val) else f"i32 {v}" for v in (x, *others)]
-    taken += [f"{x.type} poison", every, *(["i32 4"] if bytes == 64 else [])]  # rounded as always
-    function = f"@llvm.x86.avx512.mask.{name}.p{'s' if x.elem == 'float' else 'd'}.{8 * bytes}"
-    kinds = ", ".join(v.rsplit(" ", 1)[0] for v in taken)
-    e.declarations.add(f"declare {x.type} {function}({kinds})")
-    return e.define(f"call {x.type} {function}({', '.join(taken)})", x.elem, x.lanes)
+def in_registers(e: Emitter, least: int, most: int, make: Callable[..., Val], *values: Val) -> Val:
+    """What `make` makes of vectors of some number of lanes, where it takes no fewer than `least` and no more than
+    `most`."""
+    lanes = values[0].lanes
+    if lanes > most:
+        halves = range(lanes // 2), range(lanes // 2, lanes)
+        low, high = (in_registers(e, least, most, make, *(e.take(v, half) for v in values)) for half in halves)
+        return e.shuffle(low, high, range(lanes))
+    if lanes < least:
+        places = [min(i, lanes - 1) for i in range(least)]
+        return e.take(make(*(e.take(v, places) for v in values)), range(lanes))
+    return make(*values)
 
 
-def _widened(e: Emitter, x: Val, places: Sequence[int]) -> Val:
-    return e.splat(x, len(places)) if x.lanes == 1 else e.shuffle(x, x, places)
+def by_avx512(e: Emitter, name: str, *values: Val, how: int | None = None) -> Val:
+    """An instruction of AVX-512 on floats or doubles; `how` is the number that is part of it, if there is one."""
+    x = values[0]
+    each = FORMATS[x.elem].bytes
+
+    def made(*values: Val) -> Val:
+        kind, bytes = values[0].type, values[0].lanes * each
+        every = f"i{max(values[0].lanes, 8)} -1"
+        taken = [v.typed for v in values] + ([] if how is None else [f"i32 {how}"])
+        taken += [f"{kind} poison", every, *(["i32 4"] if bytes == 64 else [])]  # rounded as always
+        function = f"@llvm.x86.avx512.mask.{name}.p{'s' if x.elem == 'float' else 'd'}.{8 * bytes}"
+        e.declarations.add(f"declare {kind} {function}({', '.join(v.rsplit(' ', 1)[0] for v in taken)})")
+        return e.define(f"call {kind} {function}({', '.join(taken)})", x.elem, values[0].lanes)
+
+    return in_registers(e, 16 // each, 64 // each, made, *values)
 
 
 # Minimax for (exp(r) - 1 - r) / r**2 on the same interval, in terms of exp(r) - 1: 2^-26.1 and 2^-61.2.

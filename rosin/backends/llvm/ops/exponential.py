@@ -88,7 +88,7 @@ MANTISSA = 11
 
 
 def log_by_parts(e: Emitter, x: Val) -> Val:
-    m = ap.by_avx512(e, "getmant", x, MANTISSA)
+    m = ap.by_avx512(e, "getmant", x, how=MANTISSA)
     k = e.fsub(ap.by_avx512(e, "getexp", x), ap.by_avx512(e, "getexp", m))
     part = by_parts(e, m, m, LOG_PARTS, bits=4)
     # Next to 1 the constant is 0, and the distance stands for it: of the slope the table has what is more than 1.
@@ -102,7 +102,7 @@ def emit_log(e: Emitter, x: Val) -> Val:
 
     Float by parts of m, 3/4 <= m < 3/2, where registers are looked up: at most 0.84 ulp.
     """
-    if e.scales and x.elem == "float":
+    if e.avx512 and x.elem == "float":
         return log_by_parts(e, x)
     k, m = ap.split_exponent(e, x)
     return ap.log_special_cases(e, x, log_of_parts(e, k, e.fsub(m, e.like(1.0, x))))

@@ -163,40 +163,29 @@ def emit_formula(e: Emitter, op: Formula, lower: Lower, args: tuple[Val, ...]) -
     It has the width of the target's vectors. Wider ones call it for a part at a time, and narrower ones repeat lanes.
     """
     width = e.doubles
-    name, texts = _function(op, len(args), width, e.scales, lower)
+    name, texts = _function(op, len(args), width, e.avx512, lower)
     e.declarations |= texts
     wide = [e.convert("fpext", x, "double") for x in args]
     lanes = args[0].lanes
     parts: list[Val] = []
     for start in range(0, lanes, width):
-        part = [_lanes(e, x, [min(start + i, lanes - 1) for i in range(width)]) for x in wide]
+        part = [e.take(x, [min(start + i, lanes - 1) for i in range(width)]) for x in wide]
         parts.append(e.define(f"call {part[0].type} {name}({', '.join(x.typed for x in part)})", "double", width))
     return e.convert("fptrunc", _joined(e, parts, lanes), args[0].elem)
 
 
-def _lanes(e: Emitter, x: Val, places: Sequence[int]) -> Val:
-    """A vector of these lanes of x."""
-    if x.lanes == 1:
-        return e.splat(x, len(places))
-    if list(places) == list(range(x.lanes)):
-        return x
-    return e.shuffle(x, x, places)
-
-
 def _joined(e: Emitter, parts: list[Val], lanes: int) -> Val:
     """The first `lanes` lanes of vectors of one width, whose number is a power of two."""
-    if lanes == 1:
-        return e.define(f"extractelement {parts[0].typed}, i64 0", parts[0].elem)
     while len(parts) > 1:
         places = range(2 * parts[0].lanes)
         parts = [e.shuffle(parts[k], parts[k + 1], places) for k in range(0, len(parts), 2)]
-    return _lanes(e, parts[0], range(lanes))
+    return e.take(parts[0], range(lanes))
 
 
 @cache
-def _function(op: Formula, arity: int, width: int, scales: bool, lower: Lower) -> tuple[str, frozenset[str]]:
+def _function(op: Formula, arity: int, width: int, avx512: bool, lower: Lower) -> tuple[str, frozenset[str]]:
     """The name of the op's function of vectors of this width, and its text among those that it calls."""
-    e = Emitter(doubles=width, scales=scales)
+    e = Emitter(doubles=width, avx512=avx512)
     parameters = [Val(f"%x{i}", "double", width) for i in range(arity)]
     m = Registers(e, lower)
     result = m.value(op.formula(m, *(Register(e, x) for x in parameters)))

@@ -21,18 +21,16 @@ PARTS = 16
 def looked_up(e: Emitter, table: Sequence[float], index: Val) -> Val:
     """Of a table of floats those at the places that the low four bits of an i32 say."""
     lanes = index.lanes
-    if lanes > PARTS:
-        whole, half = range(lanes), lanes // 2
-        low, high = (e.shuffle(index, index, whole[i : i + half]) for i in (0, half))
-        return e.shuffle(looked_up(e, table, low), looked_up(e, table, high), whole)
     texts = [float_text(value, "float") for value in table]
-    if e.scales and lanes > 1:
-        wide = index if lanes == PARTS else e.shuffle(index, index, [min(i, lanes - 1) for i in range(PARTS)])
+    if e.avx512 and lanes > 1:
         values = Val(f"<{', '.join(f'float {text}' for text in texts)}>", "float", PARTS)
-        name = "@llvm.x86.avx512.permvar.sf.512"
-        e.declarations.add(f"declare {values.type} {name}({values.type}, {wide.type})")
-        found = e.define(f"call {values.type} {name}({values.typed}, {wide.typed})", "float", PARTS)
-        return found if lanes == PARTS else e.shuffle(found, found, range(lanes))
+
+        def permuted(index: Val) -> Val:
+            name = "@llvm.x86.avx512.permvar.sf.512"
+            e.declarations.add(f"declare {values.type} {name}({values.type}, {index.type})")
+            return e.define(f"call {values.type} {name}({values.typed}, {index.typed})", "float", PARTS)
+
+        return ap.in_registers(e, PARTS, PARTS, permuted, index)
     array = f"[{PARTS} x float] [{', '.join(f'float {text}' for text in texts)}]"
     name = f"@rosin.table.{zlib.crc32(array.encode()):08x}"
     e.declarations.add(f"{name} = private unnamed_addr constant {array}, align 64")

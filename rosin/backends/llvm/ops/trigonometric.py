@@ -306,7 +306,7 @@ def emit_tanh(e: Emitter, x: Val) -> Val:
 
     Float by parts, where registers are looked up.
     """
-    if e.scales and x.elem == "float":
+    if e.avx512 and x.elem == "float":
         return tanh_by_parts(e, x)
     one, size = e.like(1.0, x), ap.absolute(e, x)
     limited = ap.at_most(e, size, TANH_LIMIT[x.elem])
