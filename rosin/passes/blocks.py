@@ -77,6 +77,9 @@ LANES = 16
 FEW = 8
 """A fold that keeps at most so many elements has too few of them for threads."""
 
+LEFT = 64
+"""Blocks that leave over no more than one in so many rows leave little over."""
+
 LONG = 1 << 19
 """From so many elements on threads share a fold."""
 
@@ -320,9 +323,7 @@ class _Flat(_Blocked):
     def long(self, layout: _Layout) -> list[Step]:
         """Blocks as rows, each with running values of its own."""
         folded, kept = self.proper(layout.folded), self.proper(sorted(self.group.rows))
-        var = max(folded, key=lambda v: facts.estimate(v.extent))
-        (extent,) = dims.static((var.extent,), "a long fold")
-        count = max((n for n in range(FEW, BLOCKS + 1) if extent % n == 0), default=BLOCKS)
+        var, extent, count = divided(folded)
         left = extent % count
         self.place_partial(kept, count + bool(left))
         stores, terms = self.whole()
@@ -342,6 +343,17 @@ class _Flat(_Blocked):
             moved = _moved(nest, {var: last, block: Index(count)}, kept, columns)
             nests.append(replace(moved, name=f"{self.name}_rest"))
         return [*nests, *self.together()]
+
+
+def divided(folded: Sequence[LoopVar]) -> tuple[LoopVar, int, int]:
+    """The loop to cut into blocks, its extent and how many blocks there are: the outermost one that leaves little over,
+    so that memory is read in long pieces, or else the longest one."""
+    extents = dims.static((v.extent for v in folded), "a long fold")
+    cuts = [
+        (v, n, max(range(FEW, BLOCKS + 1), key=lambda k: (-(n % k), k))) for v, n in zip(folded, extents, strict=True)
+    ]
+    even = (cut for cut in cuts if cut[2] >= BLOCKS // 2 and cut[1] % cut[2] * LEFT <= cut[1])
+    return next(even, max(cuts, key=lambda cut: cut[1]))
 
 
 def _at_once(cut: _Cut) -> _Cut:

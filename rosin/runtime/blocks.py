@@ -26,10 +26,7 @@ import sys
 from rosin.runtime import loading
 from rosin.runtime.tapes import memory
 
-__all__ = ["IDLE", "LARGE", "TEXT", "bytes_kept", "handler", "install", "tidy", "trim"]
-
-LARGE = 1 << 20
-"""Results of so many bytes are in blocks."""
+__all__ = ["IDLE", "TEXT", "bytes_kept", "handler", "install", "tidy", "trim"]
 
 SHARE = 8
 """Kept blocks take at most one part in so many of the memory."""

@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from rosin.backends.llvm.names import LARGE_BYTES
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static
 from rosin.runtime import blocks, loading
@@ -101,7 +102,8 @@ def make_entry(
     """A built-in function that runs the native program `i32 program(ptr buffers, ptr arena)`.
 
     `buffers` points to the data of the arguments, the constants and the results, in this order; the arena has
-    `arena_bytes` bytes and is aligned to 64. Results do not overlap arguments except as `ResultSpec.aliases` says.
+    `arena_bytes` bytes. It is aligned to 64, as are results of `LARGE_BYTES`. Results do not overlap arguments, except
+    as `ResultSpec.aliases` says.
 
     An argument matches when it is exactly an `array_type` (whose slot at `value_offset`, see `slot_offset`, holds
     exactly an `ndarray`) or exactly an `ndarray`, of the dtype and shape of its spec, C-contiguous and aligned; if
@@ -167,7 +169,7 @@ def make_entry(
 
 def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """An array for a result, made as the entry makes it."""
-    if math.prod(shape) * dtype.itemsize < blocks.LARGE:
+    if math.prod(shape) * dtype.itemsize < LARGE_BYTES:
         return np.empty(shape, dtype)
     _address()
     set_handler = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(_numpy_function(_SET_HANDLER))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rosin.backends.llvm.names import LARGE_BYTES
 from rosin.runtime import blocks
 
 __all__ = ["HEADER", "NO_ROOM", "RELEASE_GIL_BYTES", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
@@ -56,7 +57,7 @@ def entry_text() -> str:
         "NO_ROOM": NO_ROOM,
         "RELEASE_GIL": RELEASE_GIL_BYTES,
         "HEADER": len(HEADER),
-        "LARGE": blocks.LARGE,
+        "LARGE": LARGE_BYTES,
     }
     loads: list[str] = []
     for index, field in enumerate(HEADER):

@@ -120,6 +120,12 @@ class Target:
         return has_all and self.triple.startswith("x86_64") and "linux" in self.triple and self.vector_bytes == 64
 
     @functools.cached_property
+    def far_bytes(self) -> int:
+        """Arrays of one loop that take so many bytes together are in no cache when they are wanted again; 0 where
+        stores do not go past caches. Others than x86 see by themselves that lines are written whole."""
+        return 2 * self.l3_bytes if self.triple.startswith("x86_64") else 0
+
+    @functools.cached_property
     def key(self) -> str:
         """A short text that differs when code made for the target may differ; for the keys of caches."""
         return cache.hashed(*(str(getattr(self, field.name)) for field in fields(self)))[:24]

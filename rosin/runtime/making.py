@@ -58,7 +58,7 @@ class Making:
         most, target = min(threads.num_threads(), MOST_MODULES), jit.host()
         with jit.Compiling(most) as compiling:
             give = compiling.add if most > 1 else None
-            last = program_texts(program, target.vector_bytes, most, give, target.assembles)
+            last = program_texts(program, target.vector_bytes, most, give, target.assembles, target.far_bytes)
             late = time.perf_counter()
             objects = compiling.objects(last, meanwhile=_collect)
         texts = compiling.texts
@@ -101,7 +101,8 @@ class Making:
         if stage == "loops":
             return loop_printer.text(self.program())
         if stage in ("llvm", "optimized", "assembly"):
-            text = program_text(self.program(), jit.host().vector_bytes, jit.host().assembles)
+            target = jit.host()
+            text = program_text(self.program(), target.vector_bytes, target.assembles, target.far_bytes)
             return {"llvm": str, "optimized": jit.optimized, "assembly": jit.assembly}[stage](text)
         if stage in self.stages:
             return printer.text(pipeline.stage(self.graph, stage))

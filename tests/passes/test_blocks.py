@@ -12,8 +12,9 @@ import rosin
 from rosin import numpy as rnp
 from rosin.ir import steps
 from rosin.ir.builder import Builder
+from rosin.ir.index import LoopVar
 from rosin.ir.op import Value
-from rosin.passes.blocks import CHUNK, LONG, MOST_ROWS
+from rosin.passes.blocks import CHUNK, LONG, MOST_ROWS, divided
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import threads
 from tests.passes.test_fusion import graph_of, layer_norm
@@ -213,3 +214,22 @@ def test_same_bits_on_any_number_of_threads(shape: tuple[int, ...], some_threads
         some_threads(number)
         results.append([np.asarray(a).tobytes() for a in rosin.compile(run)(x)])
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((512, 32000), (0, 64)),
+        ((509, 3000), (0, 39)),  # two rows are left over
+        ((3, 1000000), (1, 64)),
+        ((8, 300000), (1, 60)),  # eight blocks would be few
+        ((1000003,), (0, 64)),
+        ((64, 64, 640), (0, 64)),
+    ],
+    ids=str,
+)
+def test_long_folds_read_long_pieces(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
+    loops = [LoopVar(f"i{k}", extent) for k, extent in enumerate(shape)]
+    var, extent, count = divided(loops)
+    assert (loops.index(var), extent, count) == (expected[0], shape[expected[0]], expected[1])
+    assert extent % count * 64 <= extent

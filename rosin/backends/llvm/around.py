@@ -20,6 +20,13 @@ class Surroundings(Protocol):
 
     assembles: bool
     """Whether some code is text of the assembler."""
+    far_bytes: int
+    """Arrays of a kernel that take so many bytes together are in no cache when they are wanted again; 0 where stores
+    do not go past caches."""
+
+    def begins_line(self, buffer: Buffer) -> bool:
+        """Whether a buffer is known to begin where a line of memory does."""
+        ...
 
     def pointer(self, e: Emitter, buffer: Buffer) -> Val:
         """The address of a buffer."""

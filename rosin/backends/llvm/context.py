@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import LINE_BYTES, Emitter, Val
+from rosin.backends.llvm.names import LARGE_BYTES
 from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dims
@@ -36,10 +37,13 @@ TAPE_WORDS = 3
 class Context:
     """The context of a program, and what is emitted to read it and to write to it."""
 
-    def __init__(self, program: Program, vector_bytes: int, assembles: bool) -> None:
+    def __init__(self, program: Program, vector_bytes: int, assembles: bool, far_bytes: int) -> None:
         self.program = program
         self.vector_bytes = vector_bytes
         self.assembles = assembles
+        self.far_bytes = far_bytes
+        self.anywhere: set[Buffer] = set()
+        """Buffers of kernels that come again, in whose place one is that need not begin where a line of memory does."""
         self.declarations: set[str] = set()
         block = () if program.block is None else (program.block,)
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *block, *program.results))}
@@ -70,6 +74,16 @@ class Context:
         self.sizes = SizeEmitter(self.first, lambda symbol: self.size(self.first, symbol))
 
     # -- addresses -----------------------------------------------------------------------------------------
+
+    def begins_line(self, buffer: Buffer) -> bool:
+        """Whether a buffer is known to begin where a line of memory does."""
+        if self.team or buffer in self.anywhere or buffer in self.program.kept or buffer in self.program.slot_of:
+            return False
+        if buffer.scope is Scope.RESULT:
+            is_large = isinstance(buffer.bytes, int) and buffer.bytes >= LARGE_BYTES
+            return is_large and buffer not in self.program.aliases
+        at = self.program.arena.get(buffer)
+        return buffer.scope is Scope.ARENA and at is not None and at % LINE_BYTES == 0
 
     def pointer(self, e: Emitter, buffer: Buffer) -> Val:
         """The address of a buffer, from the context."""

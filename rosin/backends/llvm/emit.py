@@ -461,6 +461,14 @@ class Emitter:
         aligned = f", align {align}" if align else ""
         self.line(f"store {value.typed}, ptr {pointer.ref}{aligned}")
 
+    def store_past_caches(self, value: Val, pointer: Val, align: int) -> None:
+        """Write a whole vector to memory and to no cache. Other threads may read it after a `fence`."""
+        self.line(f"store {value.typed}, ptr {pointer.ref}, align {align}, !nontemporal !{{i32 1}}")
+
+    def fence(self) -> None:
+        """What has been written, past caches too, is there for all threads before what is written from here on."""
+        self.line("fence seq_cst")
+
 
 BODY = "body"
 """The block behind what stands at the head of a function."""

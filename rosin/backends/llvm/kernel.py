@@ -83,6 +83,8 @@ class KernelEmitter(VectorLoops):
         self.begin_tiles()
         self.statements(self.kernel.body)
         self.end_tiles()
+        if self.past_caches:
+            self.e.fence()
         self.e.line("ret void")
         signature = f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end)"
         cold = "" if self.has_own else COLD

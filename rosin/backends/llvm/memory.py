@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import LINE_BYTES, Emitter, Val
 from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
 from rosin.backends.llvm.places import OF_LANES
 from rosin.backends.llvm.turning import Turning
@@ -43,7 +43,10 @@ class Memory(Turning):
         value = self.e.splat(value, self.lanes)
         if step == 1 and spread is None:
             pointer = self.address(statement.buffer, statement.offset)
-            self.e.masked_store(value, pointer, self.mask, dtype.bytes)
+            if statement in self.past_caches and self.mask is None:
+                self.e.store_past_caches(value, pointer, min(self.lanes * dtype.bytes, LINE_BYTES))
+            else:
+                self.e.masked_store(value, pointer, self.mask, dtype.bytes)
             return
         if step == -1 and spread is None:
             pointer = self._last_lane(statement.buffer, statement.offset)

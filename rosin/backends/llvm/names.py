@@ -1,4 +1,4 @@
-"""Names by which compiled programs and the runtime find each other; to load a program takes no more of the backend."""
+"""What compiled programs and the runtime agree on, mostly names; to load a program takes no more of the backend."""
 
 from __future__ import annotations
 
@@ -21,3 +21,5 @@ RECEIVER = "host_receiver"
 GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
 OUT_OF_MEMORY = 1
 """What a program returns when there is no room for a tape."""
+LARGE_BYTES = 1 << 20
+"""Results of so many bytes begin where lines of memory do."""

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from rosin.backends.llvm.around import Surroundings, lanes_of
 from rosin.backends.llvm.emit import BODY, Emitter, Mark, Val, first_of, mask_of
 from rosin.backends.llvm.ops.cast import convert
+from rosin.backends.llvm.past_caches import past_caches
 from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.squares import read_squares, written_squares
 from rosin.backends.llvm.types import memory_type
@@ -94,6 +95,7 @@ class Places(ABC):
         """Values that wait for the other parts of their block, to be written together."""
         self.read_squares = read_squares(kernel.body, self.width)
         self.written_squares = written_squares(kernel.body, self.width)
+        self.past_caches = past_caches(kernel, self.width, around)
         self.growing = any(isinstance(s, Room) for s in inside)
 
     @abstractmethod
@@ -209,11 +211,11 @@ class Places(ABC):
         text = f"getelementptr {elem}, ptr {base.ref}, {offsets.typed}"
         return self.e.define(text, "ptr", self.lanes)
 
-    def _ramp(self, step: Dim) -> Val:
+    def _ramp(self, step: Dim, elem: str = "i64") -> Val:
         """`step` times the number of each lane."""
         if not isinstance(step, int):
             return self.e.mul(self._ramp(1), self.e.splat(self.dim(step), self.lanes))
-        return Val("<" + ", ".join(f"i64 {i * step}" for i in range(self.lanes)) + ">", "i64", self.lanes)
+        return Val("<" + ", ".join(f"{elem} {i * step}" for i in range(self.lanes)) + ">", elem, self.lanes)
 
     # -- indices -----------------------------------------------------------------------------------------------
 
@@ -326,6 +328,22 @@ class Places(ABC):
             wide = self.e.add(wide, self._ramp(step))
         return wide if spread is None else self.e.add(wide, spread)
 
+    def _short_index(self, index: Index, count: Dim) -> Val | None:
+        """An index that differs between lanes, to compare with a number, as one i32 for each lane: registers hold twice
+        as many. None where it, or the number, may have more bits."""
+        low, high = index.bounds()
+        if self.lane is None or not (isinstance(low, int) and isinstance(high, int) and isinstance(count, int)):
+            return None
+        base, step, spread = self.place(index)
+        if not isinstance(step, int) or step == 0 or spread is not None:
+            return None
+        # Lanes of the last vector go beyond the loop.
+        beyond = abs(step) * self.lanes
+        if not (-(1 << 31) + beyond <= low and high + beyond < 1 << 31 and 0 <= count < 1 << 31):
+            return None
+        first = self.e.define(f"trunc {base.typed} to i32", "i32")
+        return self.e.add(self.e.splat(first, self.lanes), self._ramp(step, "i32"))
+
     def first_lanes(self, count: Dim) -> Val:
         """The mask of the first lanes."""
         if isinstance(count, int):
@@ -353,8 +371,10 @@ class Places(ABC):
             first, low, high = start.constant, test.low, test.high
             if isinstance(first, int) and isinstance(low, int) and isinstance(high, int):
                 return mask_of([low <= first + lane < high for lane in range(self.lanes)])
-        value = self.lane_index(test.index - test.low)
-        room = self.dim(test.high - test.low)
+        index, count = test.index - test.low, test.high - test.low
+        if (short := self._short_index(index, count)) is not None:
+            return self.e.icmp("ult", short, self.e.like(count, short))
+        value, room = self.lane_index(index), self.dim(count)
         if not facts.known_at_least(test.high, test.low):
             room = self.head.intrinsic("llvm.smax", room, self.head.const(0, "i64"))
         return self.e.icmp("ult", value, self.e.splat(room, value.lanes))

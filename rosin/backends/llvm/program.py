@@ -72,27 +72,35 @@ LONG_RUN = 8
 """So many calls in a row that differ in nothing but function and table are a loop over both."""
 
 
-def program_text(program: Program, vector_bytes: int, assembles: bool = False) -> str:
+def program_text(program: Program, vector_bytes: int, assembles: bool = False, far_bytes: int = 0) -> str:
     """The module for a program, for a host whose vector registers hold `vector_bytes`. Where it `assembles`, some code
-    is text of the assembler of x86.
+    is text of the assembler of x86. Kernels whose arrays take `far_bytes` together write past the caches, if it is not
+    0: results of `LARGE_BYTES` and the arena must then begin where lines of memory do.
 
     Raises:
         UnsupportedError: an op has no rule on this target.
     """
-    return _Module(program, vector_bytes, assembles).text().module()
+    return _Module(program, vector_bytes, assembles, far_bytes).text().module()
 
 
 def program_texts(
-    program: Program, vector_bytes: int, most: int, give: Give | None = None, assembles: bool = False
+    program: Program,
+    vector_bytes: int,
+    most: int,
+    give: Give | None = None,
+    assembles: bool = False,
+    far_bytes: int = 0,
 ) -> list[str]:
     """As `program_text`, in at most `most` modules that are linked together, for as many threads to compile. Those of
     a long program are `give`n first, one by one, as soon as they are there."""
-    return _Module(program, vector_bytes, assembles, give).text().modules(most)
+    return _Module(program, vector_bytes, assembles, far_bytes, give).text().modules(most)
 
 
 class _Module(ControlSteps):
-    def __init__(self, program: Program, vector_bytes: int, assembles: bool, give: Give | None = None) -> None:
-        super().__init__(program, vector_bytes, assembles)
+    def __init__(
+        self, program: Program, vector_bytes: int, assembles: bool, far_bytes: int, give: Give | None = None
+    ) -> None:
+        super().__init__(program, vector_bytes, assembles, far_bytes)
         self.give = give
         self.functions: list[str] = []
         """Those that have not been given away."""
@@ -112,6 +120,7 @@ class _Module(ControlSteps):
             different.add(_kernel_of(step))
             if isinstance(step, Again):
                 self.calls.setdefault(step.kernel, [step.kernel.name]).append(step.name)
+                self.anywhere |= {own for own, there in step.places.items() if not self.begins_line(there)}
         self.to_come = len(different)
         """Of how many kernels there is no function so far."""
         self.short = {kernel for kernel in self.calls if self.runs_at_once(kernel)}

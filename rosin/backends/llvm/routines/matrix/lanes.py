@@ -133,7 +133,7 @@ class Lanes(Stack):
         f.loop(Val("%first", "i64"), last, self.vector, group)
         self.after_groups(f)
         # Stores that go past the caches are in no order with others before this.
-        e.line("fence seq_cst")
+        e.fence()
         e.line("ret void")
         return "\n".join([*f.parts, f.text("internal void @groups(ptr %words, i64 %first, i64 %last)")])
 
@@ -291,7 +291,7 @@ class Lanes(Stack):
 
     def put_far(self, f: Function, value: Val, at: Val) -> None:
         """Write a whole vector past the caches."""
-        f.e.line(f"store {value.typed}, ptr {at.ref}, align {self.vector_bytes}, !nontemporal !{{i32 1}}")
+        f.e.store_past_caches(value, at, self.vector_bytes)
 
     def _exchange(self, elem: str, into: bool) -> str:
         """`void into_f(ptr matrices, i64 count, i64 begin, i64 end, i64 final, ptr vectors)`, or out of them, with
