@@ -11,7 +11,7 @@ from rosin.backends.llvm.memory import Memory
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.types import register_type
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import DType, i64
+from rosin.ir.dtypes import DType, i32, i64
 from rosin.ir.index import Dynamic, Index, LoopVar, inner
 from rosin.ir.loops import (
     Apply,
@@ -60,6 +60,8 @@ class Expressions(Memory):
         match expr:
             case Load():
                 return self.load(expr)
+            case Apply(op=Cast(), args=(FromIndex() as counted,)) if counted.dtype == i64 and counted.index.terms:
+                return self._from_index(counted.index, expr.dtype)
             case Apply():
                 args = [self.expr(a) for a in expr.args]
                 lanes = max(a.lanes for a in args)
@@ -69,7 +71,7 @@ class Expressions(Memory):
                     return self._by_size(wide[0], wide[1], size, expr.dtype)
                 return lower(self.e, expr.op, tuple(a.dtype for a in expr.args), wide)
             case FromIndex():
-                return self._from_index(expr)
+                return self._from_index(expr.index, expr.dtype)
             case Dot():
                 lanes = max(self.expr(expr.left).lanes, self.expr(expr.right).lanes)
                 return self.dot(expr, self.e.const(0, register_type(expr.dtype), lanes))
@@ -98,12 +100,15 @@ class Expressions(Memory):
         words = ", ".join(f"{vector} {part.ref}" for part in parts)
         return self.e.define(f"call {total.type} @{name}({total.typed}, {words})", total.elem, lanes)
 
-    def _from_index(self, expr: FromIndex) -> Val:
-        base, step, spread = self.place(expr.index)
-        if step == 0 or not isinstance(step, int) or spread is not None or expr.dtype.kind not in ("int", "uint"):
-            return convert(self.e, self.lane_index(expr.index), i64, expr.dtype)
+    def _from_index(self, index: Index, dtype: DType) -> Val:
+        """An index as a number of any type."""
+        base, step, spread = self.place(index)
+        if step == 0 or not isinstance(step, int) or spread is not None or not dtype.is_integer:
+            if dtype.is_float and (short := self.short_index(index)) is not None:
+                return convert(self.e, short, i32, dtype)
+            return convert(self.e, self.lane_index(index), i64, dtype)
         # Integers wrap around, so that lanes are counted in the narrow type: i64 takes twice the registers of i32.
-        start = convert(self.e, base, i64, expr.dtype)
+        start = convert(self.e, base, i64, dtype)
         ramp = ", ".join(f"{start.elem} {i * step}" for i in range(self.lanes))
         return self.e.add(self.e.splat(start, self.lanes), Val(f"<{ramp}>", start.elem, self.lanes))
 

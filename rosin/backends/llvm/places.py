@@ -32,6 +32,9 @@ from rosin.ir.steps import Kernel
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
 
+LEAST_LONG = 1 << 31
+"""The first number that does not fit an i32."""
+
 Running: TypeAlias = "dict[Local, Variable]"
 """What holds running values."""
 
@@ -328,18 +331,18 @@ class Places(ABC):
             wide = self.e.add(wide, self._ramp(step))
         return wide if spread is None else self.e.add(wide, spread)
 
-    def _short_index(self, index: Index, count: Dim) -> Val | None:
-        """An index that differs between lanes, to compare with a number, as one i32 for each lane: registers hold twice
-        as many. None where it, or the number, may have more bits."""
+    def short_index(self, index: Index) -> Val | None:
+        """An index that differs between lanes as one i32 for each, of which registers hold twice as many; None where it
+        may have more bits."""
         low, high = index.bounds()
-        if self.lane is None or not (isinstance(low, int) and isinstance(high, int) and isinstance(count, int)):
+        if self.lane is None or not (isinstance(low, int) and isinstance(high, int)):
             return None
         base, step, spread = self.place(index)
         if not isinstance(step, int) or step == 0 or spread is not None:
             return None
         # Lanes of the last vector go beyond the loop.
         beyond = abs(step) * self.lanes
-        if not (-(1 << 31) + beyond <= low and high + beyond < 1 << 31 and 0 <= count < 1 << 31):
+        if low - beyond < -LEAST_LONG or high + beyond >= LEAST_LONG:
             return None
         first = self.e.define(f"trunc {base.typed} to i32", "i32")
         return self.e.add(self.e.splat(first, self.lanes), self._ramp(step, "i32"))
@@ -372,7 +375,7 @@ class Places(ABC):
             if isinstance(first, int) and isinstance(low, int) and isinstance(high, int):
                 return mask_of([low <= first + lane < high for lane in range(self.lanes)])
         index, count = test.index - test.low, test.high - test.low
-        if (short := self._short_index(index, count)) is not None:
+        if isinstance(count, int) and 0 <= count < LEAST_LONG and (short := self.short_index(index)) is not None:
             return self.e.icmp("ult", short, self.e.like(count, short))
         value, room = self.lane_index(index), self.dim(count)
         if not facts.known_at_least(test.high, test.low):
