@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.lowering import lower
 from rosin.backends.llvm.memory import Memory
@@ -147,8 +149,12 @@ class Expressions(Memory):
         if vector is not None:
             self.mask = vector if self.mask is None else self.e.bit_and(self.mask, vector)
         with self.frame():
-            then = self.expr(expr.then)
+            load = expr.then if isinstance(expr.then, Load) and is_zero_const(expr.otherwise) else None
+            read = None if load is None else self.read_masked(load)
+            then = read or self.expr(expr.then)
         self.guard, self.mask = saved
+        if read is not None:
+            return read
         lanes = max(then.lanes, otherwise.lanes, 1 if vector is None else vector.lanes)
         then, otherwise = self.e.splat(then, lanes), self.e.splat(otherwise, lanes)
         if vector is not None:
@@ -220,6 +226,11 @@ class Expressions(Memory):
             else:
                 needs |= self._index_needs(inner(atom))
         return needs
+
+
+def is_zero_const(expr: Expr) -> bool:
+    """Whether it is the number whose bits are all 0."""
+    return isinstance(expr, Const) and not np.asarray(expr.value, expr.dtype.numpy).tobytes().strip(b"\0")
 
 
 def _size(expr: Expr) -> Dim | None:

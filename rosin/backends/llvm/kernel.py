@@ -23,6 +23,7 @@ from rosin.backends.llvm.around import (
 )
 from rosin.backends.llvm.assembler import assembled
 from rosin.backends.llvm.emit import Val, with_head
+from rosin.backends.llvm.expressions import is_zero_const
 from rosin.backends.llvm.modules import COLD
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import Entrance, Running
@@ -147,9 +148,19 @@ class KernelEmitter(VectorLoops):
             variable = self.running[local]
             value = self.e.splat(value, variable.lanes)
             # Nobody asks for the sums of lanes that took no part from the beginning.
-            if self.mask is not None and variable.lanes > 1 and self.mask is not self.began.get(carry):
+            takes_part = self.mask is None or self.mask is self.began.get(carry) or self._adds_zeros(statement)
+            if self.mask is not None and variable.lanes > 1 and not takes_part:
                 value = self.e.select(self.mask, value, self.e.read(variable))
             self.e.write(value, variable)
+
+    def _adds_zeros(self, statement: Accumulate) -> bool:
+        """Whether what is added to a sum is 0 in the lanes that take no part. What stands in these stays the same: it
+        began with 0, so that it is not -0.0."""
+        carry = statement.carry
+        if self.rest is None or self.mask is not self.rest[0] or len(statement.values) > 1 or carry.fold is not Add:
+            return False
+        read = [self.expr(v).ref for v in factors(carry, statement.values) or statement.values]
+        return is_zero_const(carry.initial[0]) and all(self.zeros_beyond.get(ref) is self.mask for ref in read)
 
     def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""

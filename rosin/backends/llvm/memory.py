@@ -193,6 +193,10 @@ class Memory(Turning):
         elif step == 1 and spread is None:
             pointer = self._wanted(self.address(expr.buffer, expr.offset), mask, expr)
             value = self.e.masked_load(pointer, elem, self.lanes, mask, dtype.bytes)
+            value = self.loaded(self.e, value, dtype)
+            if self.rest is not None:
+                self.zeros_beyond[value.ref] = self.rest[0]
+            return value
         elif step == -1 and spread is None:
             pointer = self._wanted(self._last_lane(expr.buffer, expr.offset), mask, expr)
             value = self._turned(self.e.masked_load(pointer, elem, self.lanes, self._turned_mask(mask), dtype.bytes))
@@ -208,6 +212,13 @@ class Memory(Turning):
             pointer = self.address(expr.buffer, expr.offset)
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self.loaded(self.e, value, dtype)
+
+    def read_masked(self, load: Load) -> Val | None:
+        """Neighbours in memory where the mask and the guard let them be read, and zeros in the other lanes; None of
+        what is read in another way."""
+        if load.buffer.scope in OF_LANES or self.between_lanes(load.offset) != (1, None):
+            return None
+        return self._load(load)
 
     def _last_lane(self, buffer: Buffer, offset: Index) -> Val:
         """The address of the last lane's element, the lowest where lanes run backward. Lanes that take no part may lie

@@ -85,6 +85,8 @@ class Places(ABC):
         self.mask: Val | None = None
         self.rest: tuple[Val, int] | None = None
         """In the rest of a loop that its lanes do not divide, the mask of that, and how many lanes take part."""
+        self.zeros_beyond: dict[str, Val] = {}
+        """For what was read under the mask of a rest, this mask: the other lanes have zeros."""
         self.began: dict[Carry, Val | None] = {}
         """The mask under which the loop of a carry began."""
         self.guard: Val | None = None
@@ -334,17 +336,24 @@ class Places(ABC):
     def short_index(self, index: Index) -> Val | None:
         """An index that differs between lanes as one i32 for each, of which registers hold twice as many; None where it
         may have more bits."""
+        step = self._short_step(index)
+        return None if step is None else self._short_lanes(index, step)
+
+    def _short_step(self, index: Index) -> int | None:
+        """The step from lane to lane of an index that an i32 holds; None of any other."""
         low, high = index.bounds()
         if self.lane is None or not (isinstance(low, int) and isinstance(high, int)):
             return None
-        base, step, spread = self.place(index)
+        step, spread = self.between_lanes(index)
         if not isinstance(step, int) or step == 0 or spread is not None:
             return None
         # Lanes of the last vector go beyond the loop.
         beyond = abs(step) * self.lanes
-        if low - beyond < -LEAST_LONG or high + beyond >= LEAST_LONG:
-            return None
-        first = self.e.define(f"trunc {base.typed} to i32", "i32")
+        return step if low - beyond >= -LEAST_LONG and high + beyond < LEAST_LONG else None
+
+    def _short_lanes(self, index: Index, step: int) -> Val:
+        """An index, or the first lane's, and so much more in each lane after it."""
+        first = self.e.define(f"trunc {self.place(index)[0].typed} to i32", "i32")
         return self.e.add(self.e.splat(first, self.lanes), self._ramp(step, "i32"))
 
     def first_lanes(self, count: Dim) -> Val:
@@ -368,19 +377,35 @@ class Places(ABC):
         return scalar, vector
 
     def _test(self, test: Within) -> Val:
-        """low <= index < high, as one unsigned comparison of index - low; of lanes that are all known, as a mask."""
-        start = test.index if self.lane is None else test.index - indices.of(self.lane)
-        if self.lane is not None and self.lane.extent == self.lanes > 1 and not start.terms:
-            first, low, high = start.constant, test.low, test.high
-            if isinstance(first, int) and isinstance(low, int) and isinstance(high, int):
-                return mask_of([low <= first + lane < high for lane in range(self.lanes)])
+        """low <= index < high, as one unsigned comparison of index - low."""
         index, count = test.index - test.low, test.high - test.low
-        if isinstance(count, int) and 0 <= count < LEAST_LONG and (short := self.short_index(index)) is not None:
-            return self.e.icmp("ult", short, self.e.like(count, short))
+        step = self._short_step(index) if isinstance(count, int) and 0 <= count < LEAST_LONG else None
+        if step is not None and isinstance(count, int):
+            return self._short_test(index, step, count)
         value, room = self.lane_index(index), self.dim(count)
         if not facts.known_at_least(test.high, test.low):
             room = self.head.intrinsic("llvm.smax", room, self.head.const(0, "i64"))
         return self.e.icmp("ult", value, self.e.splat(room, value.lanes))
+
+    def _short_test(self, index: Index, step: int, count: int) -> Val:
+        """0 <= index < count, where the index has that step from lane to lane: where it is known which numbers lanes
+        have, as a mask, or before the loops that do not change it."""
+        assert self.lane is not None
+        position = self.variables[self.lane].ref
+        if not position.isdigit():
+            value = self._short_lanes(index, step)
+            return self.e.icmp("ult", value, self.e.like(count, value))
+        first = index - indices.of(self.lane) * step + int(position) * step
+        if not first.terms and isinstance(first.constant, int):
+            start = first.constant
+            return mask_of([0 <= start + lane * step < count for lane in range(self.lanes)])
+        key = ("within", first, step, count)
+        found = self.known(key)
+        if found is None:
+            with self.ahead_of(max(self.depth(atom) for atom, _ in first.terms)):
+                value = self._short_lanes(first, step)
+                found = self.frames[-1][key] = self.e.icmp("ult", value, self.e.like(count, value))
+        return found
 
 
 def is_zero(dim: Dim) -> bool:
