@@ -46,6 +46,8 @@ from rosin.runtime import limits as machine  # noqa: E402
 
 LEAST_SECONDS = 5e-3
 """A round repeats short work until it takes so long."""
+WARM_SECONDS = 10e-3
+"""Before it is timed, a contestant runs for so long: after a pause processor and memory are slower for some 5 ms."""
 PEERS = ("numpy", "scipy", "torch", "jax", "numba", "onnxruntime")
 PAUSE = 10e-3
 MOST_PAUSES = 20
@@ -124,6 +126,14 @@ def settle() -> None:
             return
 
 
+def run_for(seconds: float, run: Run) -> None:
+    """Run once, and again until so much time has passed."""
+    end = time.perf_counter() + seconds
+    run()
+    while time.perf_counter() < end:
+        run()
+
+
 def warm_up(contestants: Sequence[str]) -> None:
     """Have each contestant load what it needs, on a small piece of work, so that no first call counts that."""
     small = Work("warm-up", lambda: [draw(3, 4), draw(4, 5)], lambda n: lambda x, w: n.xp.sum(n.xp.exp(x @ w)))
@@ -161,7 +171,7 @@ def measure(work: Work, contestants: Sequence[str], rounds: int, limits: Limits 
     for _ in range(rounds):
         for who, run in runs.items():
             settle()
-            run()
+            run_for(WARM_SECONDS, run)
             start = time.perf_counter()
             for _ in range(times[who]):
                 run()
