@@ -98,7 +98,8 @@ def blocked_steps(group: Group, memory: Memory, name: str) -> list[Step] | None:
     many = layout.rows > (FEW_ROWS if flat.passes_on() else FEW_FOLDED)
     if many and layout.width * max(v.type.dtype.bytes for v in group.reads) >= WIDE_BYTES:
         return flat.wide(layout)
-    return flat.long(layout) if layout.kept <= FEW and layout.rows >= LONG else None
+    narrow = not layout.batch and layout.rows >= MOST_ROWS * BLOCKS and layout.rows * layout.width >= LONG
+    return flat.long(layout) if narrow or (layout.kept <= FEW and layout.rows >= LONG) else None
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _layout(group: Group) -> _Layout | None:
     if not group.folded or not group.reads or not dims.is_static(group.domain) or 0 in group.domain:
         return None
     sizes = dims.static(group.domain, "a fold in blocks")
-    order = [a for a in next(iter(group.reads.values())) if a is not None]
+    order = max(([a for a in axes if a is not None] for axes in group.reads.values()), key=len)
     folded = [at for at, axis in enumerate(order) if axis in group.reduced]
     if not folded or folded != list(range(folded[0], folded[-1] + 1)):
         return None

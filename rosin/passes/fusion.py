@@ -32,7 +32,7 @@ from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar, Quotient
 from rosin.ir.loops import Apply, Const, Expr
-from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value
+from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value, elements
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
@@ -40,10 +40,19 @@ from rosin.ir.ops.movement import Constant
 from rosin.ir.ops.region import Control
 from rosin.passes.beside import computed_beside
 from rosin.passes.cuts import Cut
-from rosin.passes.flow import Flow
+from rosin.passes.far import is_far
+from rosin.passes.flow import MOVE_FLOPS, Flow
 from rosin.passes.order import Run, ordered
 from rosin.passes.pieces import pieces
-from rosin.passes.through import computed_again, padded, read_after_products, read_by_pushes, summed_apart
+from rosin.passes.through import (
+    SMALL,
+    computed_again,
+    is_plain,
+    padded,
+    read_after_products,
+    read_by_pushes,
+    summed_apart,
+)
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
@@ -59,9 +68,6 @@ JOINED = Elementwise | Fold | Pull | SINGLE
 
 MAX_NODES = 96
 """A group does not grow beyond so many nodes: its expressions stay shallow and its registers few."""
-
-FAR = 1 << 19
-"""Rows of so many elements have left the cache when their fold is done."""
 
 LITTLE = 1 << 10
 """Loops over no more elements are joined though they go through other arrays: to begin one costs as much."""
@@ -168,6 +174,8 @@ class Fusion:
         self._needed = 0
         """The groups that some other one needs, and perhaps more."""
         self._flow = Flow(graph)
+        self._outputs = {v for output in graph.outputs for v in self._flow.moved_from(output)}
+        """The results of the graph, and what they are moved from."""
         self._through: set[Node] = set()
         """Elementwise nodes that are read through like moves."""
         self._apart: set[Node] = set()
@@ -403,6 +411,9 @@ class Fusion:
                 mapping = self._fit(group, node, uses)
                 if not isinstance(mapping, Cut) and self._between(group, needed):
                     mapping = Cut.ORDER
+                if mapping is Cut.FAR and node.results[0] not in self._outputs and self._reads_one(node, uses):
+                    self.moves[node.results[0]] = node
+                    return
                 if isinstance(mapping, Cut):
                     self._cut(group, node, uses, mapping)
                     continue
@@ -529,6 +540,8 @@ class Fusion:
                 return Cut.SUMS
             if folded == every and self._is_stranger(group, uses):
                 return Cut.STRANGER
+            if own | folded == every and is_far(group, uses, self._flow):
+                return Cut.FAR
             return mapping if own | folded == every and (group.reduced or folded) else Cut.PART
         rows = every - group.reduced
         if own == every and self._is_stranger(group, uses):
@@ -537,17 +550,20 @@ class Fusion:
             return Cut.PIECES
         if group.contraction:
             return Cut.SUMMED if node in self._apart else mapping if own == rows else Cut.PRODUCT
-        if own == every and self._is_far(group, uses):
+        if own == every and is_far(group, uses, self._flow):
             return Cut.FAR
         return mapping if own in (every, rows) else Cut.PART
 
-    def _is_far(self, group: Group, uses: Uses) -> bool:
-        """Whether rows are read again when their folds are done, and are too long to be in a cache then. In groups of
-        their own the folds and what follows run on threads."""
-        if estimate(product(tuple(group.domain[axis] for axis in group.reduced))) < FAR:
+    def _reads_one(self, node: Node, uses: Uses) -> bool:
+        """Whether a node that is computed after the folds is cheap, and made of one array of its size and of small
+        ones: whatever reads its result had better read that array again, so that nothing is stored."""
+        (value,) = node.results
+        if not isinstance(node.op, Elementwise) or node.op.effect:
             return False
-        kept = (group.axes.get(read.value) for read in uses.reads)
-        return any(axes is not None and group.reduced.isdisjoint(axes) for axes in kept)
+        large = {read.value for read in uses.reads if SMALL * elements(read.value.type) > elements(value.type)}
+        fits = len(large) == 1 and all(estimate(v.type.bytes) <= estimate(value.type.bytes) for v in large)
+        work = node.op.flops + self.work_through(node.operands)
+        return fits and work <= MOVE_FLOPS and all(map(is_plain, self._flow.readers(value)))
 
     def _rows_share(self, group: Group) -> bool:
         """Whether all rows of a group are folded with one they have in common, as a matrix by a vector is."""
@@ -607,7 +623,7 @@ class Fusion:
             return theirs
         if _reads_across(other, uses):
             return Cut.AFTER
-        if self._is_far(other, uses):
+        if is_far(other, uses, self._flow):
             return Cut.FAR
         if len(other.domain) != len(group.domain):
             return Cut.AXES

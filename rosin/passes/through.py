@@ -156,7 +156,7 @@ def computed_again(flow: Flow) -> set[Node]:
             through = node in flow.moves
             if not through and held.intersection(node.operands) and result not in outputs and work <= MOVE_FLOPS:
                 fits = len(large) == 1 and estimate(large[0].type.bytes) <= estimate(result.type.bytes)
-                through = fits and all(map(_is_plain, flow.readers(result, barriers=False)))
+                through = fits and all(map(is_plain, flow.readers(result, barriers=False)))
                 found.update((node,) if through else ())
             if through:
                 roots[result], flops[result] = read, work
@@ -205,6 +205,6 @@ def _is_sum(node: Node) -> bool:
     return isinstance(node.op, Fold) and len(node.operands) == 1
 
 
-def _is_plain(node: Node) -> bool:
+def is_plain(node: Node) -> bool:
     """Whether the node reads every element about once."""
     return isinstance(node.op, Elementwise) or _is_sum(node)

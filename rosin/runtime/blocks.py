@@ -5,7 +5,7 @@ gives every freed block over 32 MiB back. So the entry makes large results with 
 interface for these, and what results leave behind serves the next ones of about their size:
 
     PyDataMem_Handler rosin_blocks_handler      the allocator, as NumPy wants it
-    ptr rosin_block_new(int64 bytes)            memory from the system, for `free`
+    ptr rosin_block_new(int64 bytes)            memory from the system, at the beginning of a page, for `free`
     void rosin_blocks_trim()                    gives all kept blocks back
     void rosin_blocks_tidy()                    gives those back that nothing has used for a while
 
@@ -80,10 +80,11 @@ def _word(name: str) -> ctypes.c_int64:
     return ctypes.c_int64.from_address(_library.address(f"rosin_blocks_{name}"))
 
 
-HEAD = 256
+HEAD = 1024
 """So many bytes stand before the numbers of a block: how many it has, and when the system was told of it. The C library
-has 16 bytes before a large array of NumPy's, at the beginning of a page: were ours as near to that, numbers would be
-read where, but for the page, others have just been written, and reading waits for that."""
+has 16 bytes before a large array of NumPy's, at the beginning of a page: were ours as near to that (by some 400 bytes),
+numbers would be read where, but for the page, others have just been written, and reading waits for that. Whatever else
+programs work in lies as far from both (entry_code.py)."""
 
 RESTED = 10
 """The system is told of a dropped block when it was not in so many milliseconds: that takes a hundredth of them."""
@@ -148,7 +149,7 @@ entry:
   %huge = icmp uge i64 %bytes, $HUGE
   br i1 %huge, label %large, label %small
 small:
-  %plain = call ptr @aligned_alloc(i64 64, i64 %bytes)
+  %plain = call ptr @aligned_alloc(i64 4096, i64 %bytes)
   ret ptr %plain
 large:
   %over = add i64 %bytes, $LAST

@@ -8,6 +8,7 @@ from rosin.runtime import blocks
 __all__ = ["HEADER", "NO_ROOM", "RELEASE_GIL_BYTES", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
 
 STACK_ARENA_BYTES = 16 << 10  # an arena up to this size is on the stack
+ARENA_HEAD = 2048  # a larger one begins so many bytes behind the beginning of a page: see blocks.HEAD
 RELEASE_GIL_BYTES = 1 << 16  # programs over less, without loops, end before another Python thread could take over
 NO_ROOM = -1  # the code of a call for which there is no memory: its results, or what lies between
 WRITEABLE = 0x400  # NumPy's flag; an argument that must have it is a donated one
@@ -53,6 +54,7 @@ def entry_text() -> str:
         "ARRAY_DESCR": head + 40,
         "ARRAY_FLAGS": head + 48,
         "STACK_ARENA": STACK_ARENA_BYTES,
+        "ARENA_HEAD": ARENA_HEAD,
         "WRITEABLE": WRITEABLE,
         "NO_ROOM": NO_ROOM,
         "RELEASE_GIL": RELEASE_GIL_BYTES,
@@ -374,7 +376,9 @@ arena.stack:
   br label %run
 
 arena.heap:
-  %block = call ptr @arena_take(i64 %arena.size)
+  %arena.whole = add i64 %arena.size, $ARENA_HEAD
+  %block = call ptr @arena_take(i64 %arena.whole)
+  %heap = getelementptr i8, ptr %block, i64 $ARENA_HEAD
   %no.block = icmp eq ptr %block, null
   br i1 %no.block, label %arena.none, label %run
 
@@ -382,7 +386,7 @@ arena.none:
   br label %unwind
 
 run:
-  %arena = phi ptr [ %local, %arena.stack ], [ %block, %arena.heap ]
+  %arena = phi ptr [ %local, %arena.stack ], [ %heap, %arena.heap ]
   %release = and i64 %flags, 2
   %told = icmp ne i64 %release, 0
   %release.gil = or i1 %told, %large
@@ -403,7 +407,8 @@ ran:
   br i1 %on.stack, label %drop.args, label %arena.give
 
 arena.give:
-  call void @arena_give(ptr %arena)
+  %arena.block = getelementptr i8, ptr %arena, i64 -$ARENA_HEAD
+  call void @arena_give(ptr %arena.block)
   br label %drop.args
 
 drop.args:
