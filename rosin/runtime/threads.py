@@ -4,8 +4,10 @@
     void rosin_parallel_polling(fn, context, count, int32 (*poll)(void *state), void *state)
 
 covers [0, count) with a few contiguous ranges a thread, where it can be ever shorter ones, and returns when all are
-done. The caller publishes the job and then every thread, the caller too, claims ranges by a ticket until none is left.
-So a worker that is slow to wake (or that a fork has taken away) costs little: the caller does its ranges. With one
+done. The caller publishes the job and then every thread, the caller too, claims ranges by tickets until none is left:
+first those of its own part of the whole, then those of the parts after it. So a worker that is slow to wake (or that a
+fork has taken away) costs little: others do its ranges. And what a thread has written in one job, it is the one to read
+in the next: it is in the cache of its processor, from which others have to fetch it, in some machines slowly. With one
 thread, one item, or the pool at work for another caller (or for this one: a nested call), the range is one call on the
 spot, so nothing waits for anything.
 The second function is for work that may have to be stopped: a caller that waits for workers calls `poll` now and then,
@@ -36,15 +38,15 @@ SLICE_NANOSECONDS = 20_000_000
 SPIN_NANOSECONDS = 50_000
 RANGES = 4
 """How many ranges there are for each thread: a worker that is slow to wake leaves more of them to others."""
-_MAX_THREADS = 1024
+_MAX_THREADS, MOST_PARTS = 1024, 64
 
 
 class _Pool(ctypes.Structure):
     """The state that `@rosin_pool` holds; what threads change often lies a cache line apart."""
 
     _fields_ = [
-        ("ticket", ctypes.c_uint64),  # ranges of the job in the high half, ranges claimed in the low half
-        ("_1", ctypes.c_char * 56),
+        # For each part a line: its ranges in the high half of a word, those that are claimed in the low half.
+        ("tickets", ctypes.c_char * (MOST_PARTS * 64)),
         ("generation", ctypes.c_uint32),  # counts jobs; workers sleep on it
         ("_2", ctypes.c_char * 60),
         ("remaining", ctypes.c_uint32),  # ranges not done; the caller sleeps on it
@@ -58,7 +60,8 @@ class _Pool(ctypes.Structure):
         ("function", ctypes.c_void_p),
         ("context", ctypes.c_void_p),
         ("count", ctypes.c_int64),
-        ("_5", ctypes.c_char * 40),
+        ("parts", ctypes.c_uint64),
+        ("_5", ctypes.c_char * 32),
         ("mutex", ctypes.c_char * 128),  # for the systems without a futex
         ("condition", ctypes.c_char * 128),
     ]
@@ -148,6 +151,7 @@ def pool_text(system: str, machine: str) -> str:
         "FUTEX": _FUTEX.get(machine, 0),
         "MOST": _MAX_THREADS,
         "RANGES": RANGES,
+        "PARTS": MOST_PARTS,
         "PAUSE_DECLARED": f"declare void @{intrinsic}({parameters})",
         "PAUSE": f"call void @{intrinsic}({arguments})",
     }
@@ -191,8 +195,6 @@ inline:
   br label %done
 staff:
   %workers = sub i64 %team, 1
-  %pieces = mul i64 %team, $RANGES$
-  %ranges = call i64 @llvm.umin.i64(i64 %pieces, i64 %count)
   %started.narrow = load i32, ptr @pool.started
   %started = zext i32 %started.narrow to i64
   %staffed = icmp uge i64 %started, %workers
@@ -204,10 +206,35 @@ publish:
   store ptr %fn, ptr @pool.function
   store ptr %context, ptr @pool.context
   store i64 %count, ptr @pool.count
+  %parts = call i64 @llvm.umin.i64(i64 %team, i64 $PARTS$)
+  store atomic i64 %parts, ptr @pool.parts monotonic, align 8
+  %pieces = mul i64 %team, $RANGES$
+  %above = add i64 %pieces, %parts
+  %below = sub i64 %above, 1
+  %most = udiv i64 %below, %parts
+  %short = udiv i64 %count, %parts              ; the items of a part, or of all but the first few one more
+  %longer = urem i64 %count, %parts
+  %long = add i64 %short, 1
+  %of.short = call i64 @llvm.umin.i64(i64 %most, i64 %short)
+  %of.long = call i64 @llvm.umin.i64(i64 %most, i64 %long)
+  %shorter = sub i64 %parts, %longer
+  %in.short = mul i64 %of.short, %shorter
+  %in.long = mul i64 %of.long, %longer
+  %ranges = add i64 %in.short, %in.long
   %ranges.narrow = trunc i64 %ranges to i32
   store atomic i32 %ranges.narrow, ptr @pool.remaining monotonic, align 4
-  %ticket = shl i64 %ranges, 32
-  store atomic i64 %ticket, ptr @pool.ticket release, align 8
+  br label %each
+each:
+  %part = phi i64 [ 0, %publish ], [ %following, %each ]
+  %is.long = icmp ult i64 %part, %longer
+  %of.part = select i1 %is.long, i64 %of.long, i64 %of.short
+  %ticket = shl i64 %of.part, 32
+  %ticket.at = getelementptr [64 x i8], ptr @pool.tickets, i64 %part
+  store atomic i64 %ticket, ptr %ticket.at release, align 8
+  %following = add i64 %part, 1
+  %others = icmp ult i64 %following, %parts
+  br i1 %others, label %each, label %call
+call:
   %before = atomicrmw add ptr @pool.generation, i32 1 seq_cst
   %sleepers = load atomic i32, ptr @pool.sleepers seq_cst, align 4
   %all.awake = icmp eq i32 %sleepers, 0
@@ -217,7 +244,7 @@ rouse:
   call void @wake(ptr @pool.generation)
   br label %own
 own:
-  call void @work()
+  call void @work(i64 0)
   %left = load atomic i32, ptr @pool.remaining acquire, align 4
   %finished = icmp eq i32 %left, 0
   br i1 %finished, label %free, label %wait
@@ -231,27 +258,46 @@ done:
   ret void
 }
 
-; Claim ranges of the job and run them until none is left. A late claim may find the next job: that is as good.
-define internal void @work() nounwind noinline {
+; Claim ranges of the job and run them until none is left, those of a thread's own part first. A late claim may find the
+; next job: that is as good, and then there are other parts.
+define internal void @work(i64 %thread) nounwind noinline {
 entry:
-  br label %claim
+  %parts = load atomic i64, ptr @pool.parts monotonic, align 8
+  br label %part
+part:
+  %turn = phi i64 [ 0, %entry ], [ %turned, %next ]
+  %from = add i64 %thread, %turn
+  %here = urem i64 %from, %parts
+  %ticket.at = getelementptr [64 x i8], ptr @pool.tickets, i64 %here
+  br label %look
+look:
+  %seen = load atomic i64, ptr %ticket.at monotonic, align 8
+  %open = call i1 @has_ranges(i64 %seen)
+  br i1 %open, label %claim, label %next
 claim:
-  %ticket = atomicrmw add ptr @pool.ticket, i64 1 acq_rel
-  %ranges = lshr i64 %ticket, 32
-  %mine = and i64 %ticket, 4294967295
-  %valid = icmp ult i64 %mine, %ranges
-  br i1 %valid, label %run, label %none
+  %ticket = atomicrmw add ptr %ticket.at, i64 1 acq_rel
+  %valid = call i1 @has_ranges(i64 %ticket)
+  br i1 %valid, label %run, label %next
 run:
   %fn = load ptr, ptr @pool.function
   %context = load ptr, ptr @pool.context
   %count = load i64, ptr @pool.count
-  %next = add i64 %mine, 1
-  %begin = call i64 @boundary(i64 %count, i64 %ranges, i64 %mine)
-  %end = call i64 @boundary(i64 %count, i64 %ranges, i64 %next)
+  %parts.now = load atomic i64, ptr @pool.parts monotonic, align 8
+  %ranges = lshr i64 %ticket, 32
+  %mine = and i64 %ticket, 4294967295
+  %after = add i64 %mine, 1
+  %start = call i64 @even(i64 %count, i64 %parts.now, i64 %here)
+  %here.after = add i64 %here, 1
+  %stop = call i64 @even(i64 %count, i64 %parts.now, i64 %here.after)
+  %items = sub i64 %stop, %start
+  %first = call i64 @boundary(i64 %items, i64 %ranges, i64 %mine)
+  %last = call i64 @boundary(i64 %items, i64 %ranges, i64 %after)
+  %begin = add i64 %start, %first
+  %end = add i64 %start, %last
   call void %fn(ptr %context, i64 %begin, i64 %end)
   %left = atomicrmw sub ptr @pool.remaining, i32 1 seq_cst
-  %last = icmp eq i32 %left, 1
-  br i1 %last, label %report, label %claim
+  %over = icmp eq i32 %left, 1
+  br i1 %over, label %report, label %look
 report:
   %sleeps = load atomic i32, ptr @pool.caller_sleeps seq_cst, align 4
   %awake = icmp eq i32 %sleeps, 0
@@ -259,12 +305,33 @@ report:
 rouse:
   call void @wake(ptr @pool.remaining)
   br label %none
+next:
+  %turned = add i64 %turn, 1
+  %more = icmp ult i64 %turned, %parts
+  br i1 %more, label %part, label %none
 none:
   ret void
 }
 
-; Where a range begins. Where there are items enough, ranges become shorter, the last of all one part in the square of
-; their number, so that threads end together even if one of them was late or slow.
+define internal i1 @has_ranges(i64 %ticket) nounwind alwaysinline {
+  %ranges = lshr i64 %ticket, 32
+  %claimed = and i64 %ticket, 4294967295
+  %some = icmp ult i64 %claimed, %ranges
+  ret i1 %some
+}
+
+; Where a part begins, of so many that are as long as one another.
+define internal i64 @even(i64 %count, i64 %parts, i64 %number) nounwind {
+  %share = udiv i64 %count, %parts
+  %longer = urem i64 %count, %parts             ; so many parts have one item more
+  %before = mul i64 %share, %number
+  %extra = call i64 @llvm.umin.i64(i64 %number, i64 %longer)
+  %at = add i64 %before, %extra
+  ret i64 %at
+}
+
+; Where a range of a part begins. Where there are items enough, ranges become shorter, the last one in the square of their
+; number, so that threads end together even if one of them was late or slow.
 define internal i64 @boundary(i64 %count, i64 %ranges, i64 %number) nounwind {
 entry:
   %square = mul i64 %ranges, %ranges
@@ -282,11 +349,7 @@ shorter:                                      ; n (2r - n) of r r parts
   %place = add i64 %whole, %more
   ret i64 %place
 even:
-  %share = udiv i64 %count, %ranges
-  %longer = urem i64 %count, %ranges         ; so many ranges have one item more
-  %before = mul i64 %share, %number
-  %extra = call i64 @llvm.umin.i64(i64 %number, i64 %longer)
-  %at = add i64 %before, %extra
+  %at = call i64 @even(i64 %count, i64 %ranges, i64 %number)
   ret i64 %at
 }
 
@@ -327,11 +390,13 @@ done:
   ret void
 }
 
-; A worker: wait for the generation to change, work, again. `first` is the generation when it was started.
+; A worker: wait for the generation to change, work, again. `first` is the generation when it was started, and in the
+; high half the number of its thread.
 define internal ptr @worker(ptr %first) nounwind {
 entry:
   %first.wide = ptrtoint ptr %first to i64
   %start = trunc i64 %first.wide to i32
+  %thread = lshr i64 %first.wide, 32
   br label %idle
 idle:
   %seen = phi i32 [ %start, %entry ], [ %current, %busy ]
@@ -361,7 +426,7 @@ woken:
   br label %busy
 busy:
   %current = phi i32 [ %spun, %spin ], [ %looked, %woken ]
-  call void @work()
+  call void @work(i64 %thread)
   br label %idle
 }
 
@@ -376,7 +441,6 @@ entry:
   call void @prepare_wait()
   %generation = load atomic i32, ptr @pool.generation monotonic, align 4
   %generation.wide = zext i32 %generation to i64
-  %argument = inttoptr i64 %generation.wide to ptr
   %wanted.narrow = trunc i64 %wanted to i32
   br label %loop
 loop:
@@ -384,6 +448,11 @@ loop:
   %more = icmp ult i32 %started, %wanted.narrow
   br i1 %more, label %create, label %done
 create:
+  %number = add i32 %started, 1
+  %number.wide = zext i32 %number to i64
+  %number.high = shl i64 %number.wide, 32
+  %both = or i64 %number.high, %generation.wide
+  %argument = inttoptr i64 %both to ptr
   %error = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr %argument)
   %ok = icmp eq i32 %error, 0
   br i1 %ok, label %created, label %refused

@@ -118,9 +118,18 @@ def polls_while_waiting(symbol: str) -> int:
     return context[3]
 
 
+def parts_of(number: int, count: int) -> list[int]:
+    """Where the parts of so many threads begin, and the end."""
+    parts = min(number, count, threads.MOST_PARTS)
+    return [count // max(parts, 1) * part + min(part, count % max(parts, 1)) for part in range(parts + 1)]
+
+
 def pieces(number: int, count: int) -> int:
     """How many ranges there are for so many threads."""
-    return min(count, number * threads.RANGES) if min(number, count) > 1 else min(count, 1)
+    starts = parts_of(number, count)
+    most = -(-min(number, count) * threads.RANGES // max(len(starts) - 1, 1))
+    each = [min(most, stop - start) for start, stop in itertools.pairwise(starts)]
+    return sum(each) if len(each) > 1 else min(count, 1)
 
 
 class Caller:
@@ -151,7 +160,7 @@ def same_number_after() -> Iterator[None]:
     threads.set_num_threads(before)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 7])
+@pytest.mark.parametrize("number", [1, 2, 3, 7, 70])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 1001])
 def test_ranges_cover_all_items_once(caller: Caller, number: int, count: int) -> None:
     threads.set_num_threads(number)
@@ -160,13 +169,15 @@ def test_ranges_cover_all_items_once(caller: Caller, number: int, count: int) ->
     assert (counts == 200).all()
     assert len(ranges) == pieces(number, count)
     assert [begin for begin, _ in ranges] == [0, *(end for _, end in ranges)][: len(ranges)]
-    sizes = [end - begin for begin, end in ranges]
-    if count >= len(sizes) ** 2:
-        # They become shorter, so that threads end together.
-        assert all(after <= before + 1 for before, after in itertools.pairwise(sizes))
-        assert not sizes or sizes[-1] <= count // len(sizes) ** 2 + 1
-    else:
-        assert not sizes or max(sizes) - min(sizes) <= 1
+    for start, stop in itertools.pairwise(parts_of(number, count)):
+        sizes = [end - begin for begin, end in ranges if start <= begin < stop]
+        assert sum(sizes) == stop - start, "ranges are those of one part"
+        if stop - start >= len(sizes) ** 2:
+            # They become shorter, so that threads end together.
+            assert all(after <= before + 1 for before, after in itertools.pairwise(sizes))
+            assert len(sizes) == 1 or sizes[-1] <= (stop - start) // len(sizes) ** 2 + 1
+        else:
+            assert max(sizes) - min(sizes) <= 1
 
 
 def test_nested_calls_run_inline(caller: Caller) -> None:
