@@ -91,6 +91,9 @@ enough where what is done with an element of the copy takes no more than so many
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
 
+FEW_BLOCKS = 16
+"""So few blocks of rows are not cut into bands for the sake of threads."""
+
 
 @dataclass(frozen=True)
 class TileNest:
@@ -389,7 +392,10 @@ class Contraction(TileLanes):
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].is_regular), None)
         if row is not None and lanes in tiles:
-            body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
+            # Threads that had other columns of the same rows would write to the same lines of memory. But one that has
+            # packed some columns finds them in its own cache.
+            columns = self.on_threads[0] and lanes is not None and order[0] is tiling.blocks[lanes] and not self.packed
+            body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block, columns)
         return TileNest(order, body, scratch, str(tiling))
 
     def _written_out(
@@ -537,13 +543,14 @@ class Contraction(TileLanes):
         return min(facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving))
 
     def _row_bands(
-        self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int
+        self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int, for_threads: bool
     ) -> tuple[list[Statement], list[LoopVar]]:
-        """Cut the loop over rows into bands that stay in the cache, with the loop over bands outside of the panels'."""
+        """Cut the loop over rows into bands that stay in the cache, or for threads, with the loop over bands outside of
+        the panels'."""
         depth = prod(facts.estimate(v.extent) for v in self.folded)
         bytes = WORD_BYTES if self.kind is not None else max(t.dtype.bytes for t in self.types)
         band = max(BAND_BYTES // max(block * depth * bytes, 1), 1)
-        if facts.estimate(row.extent) <= band:
+        if facts.estimate(row.extent) <= (min(band, FEW_BLOCKS) if for_threads else band):
             return list(body), order
         count = -(-row.extent // band)
         if isinstance(count, int):

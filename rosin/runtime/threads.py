@@ -330,8 +330,8 @@ define internal i64 @even(i64 %count, i64 %parts, i64 %number) nounwind {
   ret i64 %at
 }
 
-; Where a range of a part begins. Where there are items enough, ranges become shorter, the last one in the square of their
-; number, so that threads end together even if one of them was late or slow.
+; Where a range of a part begins. Where there are items enough, ranges become shorter, the last one in the square of
+; their number, so that threads end together even if one of them was late or slow.
 define internal i64 @boundary(i64 %count, i64 %ranges, i64 %number) nounwind {
 entry:
   %square = mul i64 %ranges, %ranges
