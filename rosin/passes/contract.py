@@ -550,7 +550,8 @@ class Contraction(TileLanes):
         depth = prod(facts.estimate(v.extent) for v in self.folded)
         bytes = WORD_BYTES if self.kind is not None else max(t.dtype.bytes for t in self.types)
         band = max(BAND_BYTES // max(block * depth * bytes, 1), 1)
-        if facts.estimate(row.extent) <= (min(band, FEW_BLOCKS) if for_threads else band):
+        few = min(band, FEW_BLOCKS) if for_threads and isinstance(row.extent, int) else band
+        if facts.estimate(row.extent) <= few:
             return list(body), order
         count = -(-row.extent // band)
         if isinstance(count, int):
