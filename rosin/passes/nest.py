@@ -67,6 +67,9 @@ CHAIN_REGISTERS = 4
 SQUARE = 16
 """So many neighbours are read at once of lanes that lie apart, as many as a vector has of the smallest lanes."""
 
+TILE, TOGETHER, LEAST_GROUPS = 256, (8, 4, 2), 16
+"""Lanes of so many squares beside each other go so many at a time, where that leaves threads enough groups."""
+
 LONG = 64
 """So many lanes are as good as more; and so are symbolic ones, which may be as many as they like."""
 
@@ -194,8 +197,13 @@ class Arrangement:
         if lanes is not None and across is not None:
             width = min(across.extent, SQUARE) if isinstance(across.extent, int) else SQUARE
             block = LoopVar(across.name, -(-across.extent // width))
-            rows = [v for v in rows if v not in (across, lanes)] + ([block] if block.extent != 1 else [])
-            body = self._squares(body, lanes, across, block, width)
+            rows = [v for v in rows if v not in (across, lanes)]
+            groups = self._in_tiles(body, lanes, across, block, width)
+            if groups is not None:
+                block, body = groups
+            else:
+                body = self._squares(body, lanes, across, block, width)
+            rows += [block] if block.extent != 1 else []
             if not rows and on_threads:
                 (vectors,) = body
                 body = [replace_fields(vectors, parallel=True)]
@@ -267,6 +275,36 @@ class Arrangement:
         apart = [i for i in offsets(body) if _is_apart(i, lanes)]
         long = [v for v in columns if v is not lanes and facts.estimate(v.extent) >= SQUARE]
         return next((v for v in long if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
+
+    def _in_tiles(
+        self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar, width: int
+    ) -> tuple[LoopVar, list[Statement]] | None:
+        """The loop over groups of blocks, and a body in which the lanes of all blocks of a group go some at a
+        time: what one has read of a line is near when the next one reads the rest. None where there are few lanes or
+        blocks."""
+        count, extent = block.extent, lanes.extent
+        if not isinstance(count, int) or not isinstance(extent, int) or extent < 2 * TILE or width < SQUARE:
+            return None
+        together = next((n for n in TOGETHER if count >= LEAST_GROUPS * n), None)
+        if together is None:
+            return None
+        group, member = LoopVar(block.name, -(-count // together)), LoopVar(f"{block.name}_square", together)
+        here = indices.of(group) * together + indices.of(member)
+        inside = () if count % together == 0 else (Within(here, 0, count),)
+
+        def tile(start: Index, some: LoopVar) -> Statement:
+            place = start + indices.of(some)
+            squares = self._squares(moved(body, {lanes: place}), some, across, block, width)
+            squares = moved(squares, {block: here})
+            return Loop(member, Kind.SERIAL, (When(inside, tuple(squares)),) if inside else tuple(squares))
+
+        tiles, rest = LoopVar(f"{lanes.name}_tile", extent // TILE), extent % TILE
+        found: list[Statement] = [
+            Loop(tiles, Kind.SERIAL, (tile(indices.of(tiles) * TILE, LoopVar(lanes.name, TILE)),))
+        ]
+        if rest:
+            found.append(tile(indices.ZERO + (extent - rest), LoopVar(lanes.name, rest)))
+        return group, found
 
     def _squares(
         self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar, width: int

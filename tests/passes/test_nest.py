@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -265,3 +267,17 @@ def test_gradients_of_every_second_element_are_put_together_without_tests() -> N
     text = function.text(x, weights, stage="loops")
     assert " if " not in text
     assert not {"//", "%"} & set(text.split())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "bfloat16"])
+@pytest.mark.parametrize("shape", [(512, 512), (530, 1025), (3, 600, 529)], ids=str)
+def test_large_arrays_are_turned_in_groups_of_squares(shape: tuple[int, ...], dtype: str) -> None:
+    """Groups and lanes leave rests, or none."""
+    x = np.arange(math.prod(shape)).reshape(shape).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+
+    @rosin.compile
+    def f(x: Any) -> Any:
+        return rnp.swapaxes(x, -1, -2) + x[..., :1, :1]
+
+    assert "_square in" in f.text(x, stage="loops")
+    np.testing.assert_array_equal(f(x), np.swapaxes(x, -1, -2) + x[..., :1, :1])
