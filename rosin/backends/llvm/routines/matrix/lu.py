@@ -540,6 +540,14 @@ class Inverse(ByColumns, Eliminating):
 
         f.when(failed, lambda: self.nans(f, target, count), invert)
 
+    def piece(self, f: Function, number: Val, given: Given) -> Val:
+        """From both ends: the first columns take the longest."""
+        e, one, width = f.e, f.word(1), given["width"]
+        pieces = e.binary("sdiv", e.add(given["count"], e.sub(width, one)), width)
+        half = e.ashr(number, one)
+        is_front = e.icmp("eq", e.bit_and(number, one), f.word(0))
+        return e.select(is_front, half, e.sub(e.sub(pieces, one), half))
+
     def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
         """Columns of the product of both factors' inverses, which are the inverse's in another order."""
         e, lapack = f.e, self.lapack(f)

@@ -121,6 +121,10 @@ class ByColumns(Substituting):
         pieces, width = cut(f, given["count"], LEAST)
         share(f, "columns", pieces, {**{name: given[name] for name in (*self.arrays, *self.numbers)}, "width": width})
 
+    def piece(self, f: Function, number: Val, given: Given) -> Val:
+        """Which piece comes in that place. A thread begins with a row of places of its own."""
+        return number
+
     @abstractmethod
     def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
         """Find the solutions' columns from c on, so many."""
@@ -133,7 +137,7 @@ class ByColumns(Substituting):
         e = f.e
 
         def some(number: Val, given: Given) -> None:
-            c = e.mul(number, given["width"])
+            c = e.mul(self.piece(f, number, given), given["width"])
             self.columns(f, given, c, e.intrinsic("llvm.smin", given["width"], e.sub(given["count"], c)))
 
         given = {**dict.fromkeys(self.arrays, "ptr"), **dict.fromkeys((*self.numbers, "width"), "i64")}
