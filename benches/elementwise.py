@@ -5,6 +5,7 @@ python benches/elementwise.py [NAME ...]     (see _rivals.py for more)
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -121,6 +122,8 @@ def works() -> Iterator[Work]:
         yield Work(f"exact gelu {count} f32", drawn((count,)), exact, {"numpy": None}, bytes=8 * count)
     yield Work(f"gradient of that {MILLION} f32", drawn((MILLION,)), slope_of_exact, {"numpy": None}, bytes=8 * MILLION)
     yield Work(f"powers {MILLION} f32", drawn((MILLION,), (MILLION,)), powers, bytes=12 * MILLION)
+    count = 10 * MILLION
+    yield Work(f"sum of two {count} f32", drawn((count,), (count,)), lambda _: operator.add, bytes=12 * count)
     yield Work("clipped Adam of 24 arrays", trees, clipped)
     yield Work(f"mixed {MILLION} f32", drawn((MILLION,), (MILLION,)), mixed, bytes=12 * MILLION)
 

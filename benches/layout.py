@@ -100,6 +100,8 @@ WORK: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
     "heads of 8x128x256": (in_heads, ((8, 128, 256),)),
     "colours of 640x480 apart": (turned(2, 0, 1), ((640, 480, 3),)),
     "colours of 640x480 together": (turned(1, 2, 0), ((3, 640, 480),)),
+    "2000x1500 turned": (turned(1, 0), ((2000, 1500),)),
+    "4096x4096 turned": (turned(1, 0), ((4096, 4096),)),
     "five axes turned": (turned(0, 3, 1, 4, 2), ((8, 10, 12, 14, 16),)),
     "rotated pairs 32x128x64": (rotation, PAIRS),
     "gradient of rotated pairs": (gradient(rotation), PAIRS),

@@ -119,6 +119,15 @@ def truths(axis: int) -> Callable[[Library], Callable[..., Any]]:
     return lambda n: lambda x: n.xp.any(x, axis)
 
 
+def standardized(n: Library) -> Callable[..., Any]:
+    """Each column with mean 0 and variance 1."""
+    return lambda x: (x - n.xp.mean(x, axis=0)) / n.xp.sqrt(n.xp.var(x, axis=0) + 1e-5)
+
+
+def softmax_of_columns(n: Library) -> Callable[..., Any]:
+    return lambda x: n.softmax(x, axis=0)
+
+
 def whole(*shape: int) -> Arrays:
     return [np.random.default_rng(0).integers(-1000, 1000, shape, np.int32)]
 
@@ -157,6 +166,13 @@ def works() -> Iterator[Work]:
     own = {"torch": layer_norm_back_of_torch, "numpy": None}
     arrays = drawn((4096, 1024), (1024,), (1024,), (4096, 1024))
     yield Work("layer norm backward 4096x1024", arrays, layer_norm_back, own, bytes=12 * 4096 * 1024)
+    for rows, columns in ((1000, 1000), (100_000, 64), (20_000, 1000)):
+        size, text = rows * columns, f"{rows}x{columns}"
+        yield Work(f"columns {text} standardized", drawn((rows, columns)), standardized, bytes=8 * size)
+        yield Work(
+            f"softmax of columns {text}", drawn((rows, columns)), softmax_of_columns, {"numpy": None}, bytes=8 * size
+        )
+    yield Work("sum 4000x4000", drawn((4000, 4000)), sums(None), bytes=64_000_000)
     for count in (100_000, 10_000_000):
         yield Work(f"sum {count}", drawn((count,)), sums(None), bytes=4 * count, resident=count < 1 << 18)
 

@@ -148,8 +148,8 @@ class KernelEmitter(VectorLoops):
             variable = self.running[local]
             value = self.e.splat(value, variable.lanes)
             # Nobody asks for the sums of lanes that took no part from the beginning.
-            takes_part = self.mask is None or self.mask is self.began.get(carry) or self._adds_zeros(statement)
-            if self.mask is not None and variable.lanes > 1 and not takes_part:
+            unmasked = self.mask is None or self.mask is self.began.get(carry) or self._adds_zeros(statement)
+            if self.mask is not None and variable.lanes > 1 and not unmasked:
                 value = self.e.select(self.mask, value, self.e.read(variable))
             self.e.write(value, variable)
 
