@@ -9,11 +9,12 @@ straddle two lines, as most of NumPy's arrays are read, wait for such stores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from rosin.backends.llvm.around import Surroundings
 from rosin.backends.llvm.emit import LINE_BYTES
-from rosin.ir.index import LoopVar
+from rosin.ir import index as indices
+from rosin.ir.index import Index
 from rosin.ir.loops import Kind, Loop, Store
 from rosin.ir.statements import expressions, flops, loaded_buffers, nested
 from rosin.ir.steps import Kernel, decides
@@ -24,31 +25,40 @@ MOST_FLOPS = 16
 LEAST_BYTES = 16
 """Shorter vectors are not written past the caches."""
 
-LEAST_LINES = 8
-"""Rows of fewer lines are mostly begun and ended."""
+LEAST_LINES, LEAST_APART = 8, 32
+"""Rows of fewer lines are mostly begun and ended; those that begin anywhere in a line have more of that."""
 
 MOST_PARTIAL = 2
 """So many lines at once may wait for the rest of their numbers, where a vector has less than a line."""
+
+MOST_STORES = 4
+"""Loops with more stores write rows that begin in different places of lines."""
 
 LEAST_SHARE = 16
 """What is written is at least this part of what arrays have to take together: less is not worth it."""
 
 
-def past_caches(kernel: Kernel, lanes: int, around: Surroundings) -> frozenset[Store]:
-    """The stores of a kernel that go past the caches, in those iterations that are whole vectors."""
-    sizes = [b.bytes for b in kernel.buffers]
-    if not around.far_bytes or not all(isinstance(n, int) for n in sizes):
-        return frozenset()
-    if sum(n for n in sizes if isinstance(n, int)) < around.far_bytes:
-        return frozenset()
+def past_caches(kernel: Kernel, lanes: int, around: Surroundings) -> tuple[frozenset[Store], dict[Loop, Store]]:
+    """The stores of a kernel that go past the caches, in those iterations that are whole vectors, and the loops whose
+    vectors must begin where lines do that such a store writes, wherever its row begins."""
+    far, sizes = around.far_bytes, [b.bytes for b in kernel.buffers]
+    if not far or sum(n for n in sizes if isinstance(n, int)) < far or not all(isinstance(n, int) for n in sizes):
+        return frozenset(), {}
     read = loaded_buffers(kernel.body)
-    return frozenset(
-        store
-        for loop in nested(kernel.body)
-        if isinstance(loop, Loop) and _is_light(loop)
-        for store in _in_lines(loop, lanes)
-        if store.buffer not in read and around.begins_line(store.buffer) and _is_large(store, around.far_bytes)
-    )
+    found: set[Store] = set()
+    moved: dict[Loop, Store] = {}
+    for loop in nested(kernel.body):
+        if not isinstance(loop, Loop) or not _is_light(loop):
+            continue
+        own = [s for s in loop.body if isinstance(s, Store)]
+        able = [s for s in own if s.buffer not in read and around.begins_line(s.buffer) and _is_large(s, far)]
+        even = [s for s in able if s in _in_lines(loop, own, lanes)]
+        found.update(even)
+        apart = [] if even or len(own) > MOST_STORES else [s for s in able if _is_row(loop, s, lanes)]
+        if apart:
+            moved[loop] = apart[0]
+            found.update(s for s in apart if _is_aligned(s.offset - apart[0].offset, lanes))
+    return frozenset(found), moved
 
 
 def _is_light(loop: Loop) -> bool:
@@ -59,23 +69,43 @@ def _is_light(loop: Loop) -> bool:
     return flops(list(expressions(loop.body))) <= MOST_FLOPS * count
 
 
-def _in_lines(loop: Loop, lanes: int) -> Iterator[Store]:
+def _in_lines(loop: Loop, own: Sequence[Store], lanes: int) -> list[Store]:
     """The stores of a vector loop that write line after line, in vectors that lie in one each, or are lines."""
-    own = [s for s in loop.body if isinstance(s, Store)]
-    apart = {s.buffer for s in own if not _is_aligned(s, loop.var, lanes)}
-    for store in own:
-        item, extent = store.buffer.dtype.bytes, loop.var.extent
-        is_long = isinstance(extent, int) and extent * item >= LEAST_LINES * LINE_BYTES
-        is_even = lanes * item % LINE_BYTES == 0 or (lanes * item >= LEAST_BYTES and len(own) <= MOST_PARTIAL)
-        if is_long and is_even and store.buffer not in apart:
-            yield store
+    even = [s for s in own if _is_neighbours(loop, s) and _is_aligned(s.offset - indices.of(loop.var), lanes)]
+    apart = {s.buffer for s in own if s not in even}
+    few = len(own) <= MOST_PARTIAL
+    return [
+        s
+        for s in own
+        if s.buffer not in apart
+        and _has_lines(loop, s, LEAST_LINES)
+        and (_is_whole(s, lanes) or (few and lanes * s.buffer.dtype.bytes >= LEAST_BYTES))
+    ]
 
 
-def _is_aligned(store: Store, lane: LoopVar, lanes: int) -> bool:
-    """Whether vectors begin at multiples of their lanes."""
-    steps = dict(store.offset.terms)
-    others = [store.offset.constant, *(step for atom, step in steps.items() if atom is not lane)]
-    return steps.get(lane) == 1 and all(isinstance(step, int) and step % lanes == 0 for step in others)
+def _is_row(loop: Loop, store: Store, lanes: int) -> bool:
+    """Whether a loop writes rows that may begin anywhere, but are long enough to have lines of their own."""
+    whole = _is_whole(store, lanes) and not loop.parallel and not loop.carries
+    return whole and _is_neighbours(loop, store) and _has_lines(loop, store, LEAST_APART)
+
+
+def _is_whole(store: Store, lanes: int) -> bool:
+    """Whether vectors are lines."""
+    return lanes * store.buffer.dtype.bytes % LINE_BYTES == 0
+
+
+def _has_lines(loop: Loop, store: Store, least: int) -> bool:
+    return isinstance(loop.var.extent, int) and loop.var.extent * store.buffer.dtype.bytes >= least * LINE_BYTES
+
+
+def _is_neighbours(loop: Loop, store: Store) -> bool:
+    """Whether lanes are neighbours in memory."""
+    return dict(store.offset.terms).get(loop.var) == 1
+
+
+def _is_aligned(offset: Index, lanes: int) -> bool:
+    """Whether it is known to be a multiple of the lanes."""
+    return all(isinstance(n, int) and n % lanes == 0 for n in (offset.constant, *(step for _, step in offset.terms)))
 
 
 def _is_large(store: Store, far_bytes: int) -> bool:

@@ -100,7 +100,7 @@ class Places(ABC):
         """Values that wait for the other parts of their block, to be written together."""
         self.read_squares = read_squares(kernel.body, self.width)
         self.written_squares = written_squares(kernel.body, self.width)
-        self.past_caches = past_caches(kernel, self.width, around)
+        self.past_caches, self.in_lines = past_caches(kernel, self.width, around)
         self.growing = any(isinstance(s, Room) for s in inside)
 
     @abstractmethod

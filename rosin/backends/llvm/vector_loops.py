@@ -16,8 +16,9 @@ from rosin.backends.llvm.refill import MOST_PLACES
 from rosin.backends.llvm.tile_registers import TileRegisters
 from rosin.backends.llvm.variables import Variable
 from rosin.ir import facts
+from rosin.ir import index as indices
 from rosin.ir.dims import Dim
-from rosin.ir.loops import Apply, Carry, Expr, Kind, Local, Loop, Statement, blocks, walk
+from rosin.ir.loops import Apply, Carry, Expr, Kind, Local, Loop, Statement, Store, blocks, walk
 from rosin.ir.ops.arithmetic import Add, Mul
 from rosin.ir.statements import expressions, flops
 from rosin.ir.steps import decides
@@ -134,6 +135,9 @@ class VectorLoops(TileRegisters):
         if loop.refill and width <= MOST_PLACES:
             self.refilled_loop(loop)
             return
+        if loop in self.in_lines:
+            self._in_lines(loop, self.in_lines[loop])
+            return
         full, rest = extent // width, extent % width
         self.lane, self.lanes, self.counts_down = loop.var, width, loop.backward
         last = self.e.sub(self.dim(full * width), self.e.const(width, "i64")) if loop.backward else None
@@ -168,6 +172,33 @@ class VectorLoops(TileRegisters):
             if not loop.backward:
                 all_tail()
         self.lane, self.lanes, self.counts_down = None, 1, False
+
+    def _in_lines(self, loop: Loop, store: Store) -> None:
+        """Vectors that are lines of what a store writes. The first one may begin before the row, and the last one end
+        after it: these are done under masks."""
+        e, width, extent = self.e, self.width, loop.var.extent
+        numbers = Val("<" + ", ".join(f"i32 {i}" for i in range(width)) + ">", "i32", width)
+        with self.ahead_of(len(self.entrances) - 1):
+            start, _, _ = self.place(store.offset - indices.of(loop.var))
+        before = e.bit_and(start, e.const(width - 1, "i64"))
+        rest = e.bit_and(e.add(before, self.dim(extent)), e.const(width - 1, "i64"))
+        self.lane, self.lanes = loop.var, width
+
+        def some(test: str, count: Val, position: Val) -> None:
+            few = e.splat(e.define(f"trunc {count.typed} to i32", "i32"), width)
+            saved, self.mask = self.mask, e.icmp(test, numbers, few)
+            self.frames[-1]["some", self.mask.ref] = e.const(True, "i1")
+            self.body(loop, position)
+            self.mask = saved
+
+        def last() -> None:
+            some("slt", rest, e.sub(self.dim(extent), rest))
+
+        some("sge", before, e.sub(e.const(0, "i64"), before))
+        end = e.sub(self.dim(extent), e.const(width - 1, "i64"))
+        e.counted(e.sub(e.const(width, "i64"), before), end, width, lambda position: self.body(loop, position))
+        e.either(e.icmp("ne", rest, e.const(0, "i64")), last)
+        self.lane, self.lanes = None, 1
 
     def _in_copies(self, loop: Loop, running: list[Running], full: Dim, block: Callable[[Val], None]) -> None:
         """Full vectors, so many at a time as there are copies of the running values, then one by one."""
