@@ -56,6 +56,7 @@ from rosin.ir.loops import (
     blocks,
 )
 from rosin.ir.ops.arithmetic import Add
+from rosin.ir.statements import stores
 from rosin.ir.steps import Kernel, decides
 
 FEWEST_STEPS = 200
@@ -291,6 +292,8 @@ class KernelEmitter(VectorLoops):
     def whole_loop(self, loop: Loop) -> bool:
         """Emit a loop as lines of the assembler, if it is of the kind that is."""
         if not self.around.assembles or self.lane is not None or self.mask is not None:
+            return False
+        if self.past_caches and not self.past_caches.isdisjoint(stores([loop])):
             return False
         found = whole_loop(loop, self.width)
         if found is None:

@@ -35,7 +35,7 @@ def graph_of(build: Build, *types: str) -> Graph:
 
 
 def text(build: Build, *types: str, donated: Sequence[int] = (), far_bytes: int = FAR) -> str:
-    return program_text(to_loops(graph_of(build, *types), 64, donated), 64, far_bytes=far_bytes)
+    return program_text(to_loops(graph_of(build, *types), 64, donated), 64, True, far_bytes)
 
 
 def add(b: Builder, x: Value, y: Value) -> Value:
@@ -89,6 +89,16 @@ def test_rows_begin_where_lines_do_or_have_many_lines(columns: int, passes: bool
     assert (LINE in found) is passes
     # The ends of rows that begin elsewhere are written as others are.
     assert ("masked.store" in found) is (columns % 16 != 0)
+
+
+def test_simple_rows_do() -> None:
+    """They would be lines of the assembler."""
+
+    def shifted(b: Builder, x: Value, y: Value) -> Value:
+        return b.add(x, b.broadcast(y, x.type.shape, (1,)))
+
+    assert LINE in text(shifted, "f32[300, 4000]", "f32[4000]")
+    assert LINE in text(shifted, "f32[300, 4001]", "f32[4001]")
 
 
 def test_columns_that_begin_in_different_places_of_lines_do_not() -> None:
