@@ -4,7 +4,7 @@
              parameters come of the same pass over memory as that of its operand
     wide     folds that keep long runs of neighbours, the columns: a row at a time goes into partial results in memory,
              where one column after the other would fetch a page for each few numbers
-    long     folds that keep few elements or none: blocks run on threads
+    long     folds that keep few elements or none, or short runs of neighbours: blocks run on threads
 
 The partial results of a block, a row of an array in the arena, are combined by a second nest. The grid of blocks
 follows from the sizes alone, so that no bit depends on the number of threads.
@@ -98,7 +98,7 @@ def blocked_steps(group: Group, memory: Memory, name: str) -> list[Step] | None:
     many = layout.rows > (FEW_ROWS if flat.passes_on() else FEW_FOLDED)
     if many and layout.width * max(v.type.dtype.bytes for v in group.reads) >= WIDE_BYTES:
         return flat.wide(layout)
-    narrow = not layout.batch and layout.rows >= MOST_ROWS * BLOCKS and layout.rows * layout.width >= LONG
+    narrow = not layout.batch and layout.rows >= LEAST_ROWS * BLOCKS and layout.rows * layout.width >= LONG
     return flat.long(layout) if narrow or (layout.kept <= FEW and layout.rows >= LONG) else None
 
 
