@@ -48,7 +48,16 @@ def in_heads(n: Library) -> Callable[..., Any]:
 
 
 def turned(*axes: int) -> Function:
-    return lambda n: lambda x: n.transpose(x, axes) * 2.0
+    """Laid out as it is numbered: NumPy and PyTorch would leave that to whoever reads it next."""
+
+    def of(n: Library) -> Callable[..., Any]:
+        if n.name == "numpy":
+            return lambda x: np.multiply(np.transpose(x, axes), 2.0, order="C")
+        if n.name.startswith("torch"):
+            return lambda x: (n.transpose(x, axes) * 2.0).contiguous()
+        return lambda x: n.transpose(x, axes) * 2.0
+
+    return of
 
 
 def rotation(n: Library) -> Callable[..., Any]:
