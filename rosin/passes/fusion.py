@@ -32,7 +32,7 @@ from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar, Quotient
 from rosin.ir.loops import Apply, Const, Expr
-from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value, elements
+from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
@@ -45,8 +45,8 @@ from rosin.passes.flow import MOVE_FLOPS, Flow
 from rosin.passes.order import Run, ordered
 from rosin.passes.pieces import pieces
 from rosin.passes.through import (
-    SMALL,
     computed_again,
+    is_of_one,
     is_plain,
     padded,
     read_after_products,
@@ -560,10 +560,9 @@ class Fusion:
         (value,) = node.results
         if not isinstance(node.op, Elementwise) or node.op.effect:
             return False
-        large = {read.value for read in uses.reads if SMALL * elements(read.value.type) > elements(value.type)}
-        fits = len(large) == 1 and all(estimate(v.type.bytes) <= estimate(value.type.bytes) for v in large)
         work = node.op.flops + self.work_through(node.operands)
-        return fits and work <= MOVE_FLOPS and all(map(is_plain, self._flow.readers(value)))
+        fits = work <= MOVE_FLOPS and is_of_one(value, {read.value for read in uses.reads})
+        return fits and all(map(is_plain, self._flow.readers(value)))
 
     def _rows_share(self, group: Group) -> bool:
         """Whether all rows of a group are folded with one they have in common, as a matrix by a vector is."""

@@ -5,6 +5,8 @@ These are questions that fusion asks of a whole graph before it places the first
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rosin.ir.dims import product
 from rosin.ir.facts import estimate
 from rosin.ir.graph import Node
@@ -152,11 +154,9 @@ def computed_again(flow: Flow) -> set[Node]:
             own = node.op.flops if isinstance(node.op, Elementwise) else 0
             work = own + sum(flops.get(v, 0) for v in node.operands)
             read = frozenset[Value]().union(*(roots.get(v, frozenset((v,))) for v in node.operands))
-            large = [v for v in read if SMALL * elements(v.type) > elements(result.type)]
             through = node in flow.moves
             if not through and held.intersection(node.operands) and result not in outputs and work <= MOVE_FLOPS:
-                fits = len(large) == 1 and estimate(large[0].type.bytes) <= estimate(result.type.bytes)
-                through = fits and all(map(is_plain, flow.readers(result, barriers=False)))
+                through = is_of_one(result, read) and all(map(is_plain, flow.readers(result, barriers=False)))
                 found.update((node,) if through else ())
             if through:
                 roots[result], flops[result] = read, work
@@ -203,6 +203,12 @@ def _is_folded(value: Value, flow: Flow) -> bool:
 
 def _is_sum(node: Node) -> bool:
     return isinstance(node.op, Fold) and len(node.operands) == 1
+
+
+def is_of_one(result: Value, read: Iterable[Value]) -> bool:
+    """Whether what a result is read from is one array of its size, of no more bytes, and small ones."""
+    large = [v for v in read if SMALL * elements(v.type) > elements(result.type)]
+    return len(large) == 1 and estimate(large[0].type.bytes) <= estimate(result.type.bytes)
 
 
 def is_plain(node: Node) -> bool:

@@ -321,7 +321,7 @@ define internal i1 @has_ranges(i64 %ticket) nounwind alwaysinline {
 }
 
 ; Where a part begins, of so many that are as long as one another.
-define internal i64 @even(i64 %count, i64 %parts, i64 %number) nounwind {
+define internal i64 @even(i64 %count, i64 %parts, i64 %number) nounwind alwaysinline {
   %share = udiv i64 %count, %parts
   %longer = urem i64 %count, %parts             ; so many parts have one item more
   %before = mul i64 %share, %number

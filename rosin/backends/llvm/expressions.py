@@ -111,8 +111,7 @@ class Expressions(Memory):
             return convert(self.e, self.lane_index(index), i64, dtype)
         # Integers wrap around, so that lanes are counted in the narrow type: i64 takes twice the registers of i32.
         start = convert(self.e, base, i64, dtype)
-        ramp = ", ".join(f"{start.elem} {i * step}" for i in range(self.lanes))
-        return self.e.add(self.e.splat(start, self.lanes), Val(f"<{ramp}>", start.elem, self.lanes))
+        return self.e.add(self.e.splat(start, self.lanes), self.ramp(step, start.elem))
 
     def wide(self, x: Val, lanes: int) -> Val:
         """`x` in every lane; what a loop does not change was spread before it."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from rosin.backends.llvm.around import Surroundings
 from rosin.backends.llvm.emit import LINE_BYTES
 from rosin.ir import index as indices
+from rosin.ir.dims import is_static, static
 from rosin.ir.index import Index
 from rosin.ir.loops import Kind, Loop, Store
 from rosin.ir.statements import expressions, flops, loaded_buffers, nested
@@ -42,7 +43,7 @@ def past_caches(kernel: Kernel, lanes: int, around: Surroundings) -> tuple[froze
     """The stores of a kernel that go past the caches, in those iterations that are whole vectors, and the loops whose
     vectors must begin where lines do that such a store writes, wherever its row begins."""
     far, sizes = around.far_bytes, [b.bytes for b in kernel.buffers]
-    if not far or sum(n for n in sizes if isinstance(n, int)) < far or not all(isinstance(n, int) for n in sizes):
+    if not far or not is_static(sizes) or sum(static(sizes, "arrays of a kernel")) < far:
         return frozenset(), {}
     read = loaded_buffers(kernel.body)
     found: set[Store] = set()
@@ -52,8 +53,8 @@ def past_caches(kernel: Kernel, lanes: int, around: Surroundings) -> tuple[froze
             continue
         own = [s for s in loop.body if isinstance(s, Store)]
         able = [s for s in own if s.buffer not in read and around.begins_line(s.buffer) and _is_large(s, far)]
-        even = [s for s in able if s in _in_lines(loop, own, lanes)]
-        found.update(even)
+        even = set(able).intersection(_in_lines(loop, own, lanes))
+        found |= even
         apart = [] if even or len(own) > MOST_STORES else [s for s in able if _is_row(loop, s, lanes)]
         if apart:
             moved[loop] = apart[0]

@@ -210,16 +210,16 @@ class Places(ABC):
 
     def _pointers(self, base: Val, step: Dim, spread: Val | None, elem: str) -> Val:
         """The address of each lane's element."""
-        offsets = self._ramp(step)
+        offsets = self.ramp(step)
         if spread is not None:
             offsets = self.e.add(offsets, spread) if step != 0 else spread
         text = f"getelementptr {elem}, ptr {base.ref}, {offsets.typed}"
         return self.e.define(text, "ptr", self.lanes)
 
-    def _ramp(self, step: Dim, elem: str = "i64") -> Val:
+    def ramp(self, step: Dim, elem: str = "i64") -> Val:
         """`step` times the number of each lane."""
         if not isinstance(step, int):
-            return self.e.mul(self._ramp(1), self.e.splat(self.dim(step), self.lanes))
+            return self.e.mul(self.ramp(1), self.e.splat(self.dim(step), self.lanes))
         return Val("<" + ", ".join(f"{elem} {i * step}" for i in range(self.lanes)) + ">", elem, self.lanes)
 
     # -- indices -----------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ class Places(ABC):
             return base
         wide = self.e.splat(base, self.lanes)
         if step != 0:
-            wide = self.e.add(wide, self._ramp(step))
+            wide = self.e.add(wide, self.ramp(step))
         return wide if spread is None else self.e.add(wide, spread)
 
     def short_index(self, index: Index) -> Val | None:
@@ -354,15 +354,18 @@ class Places(ABC):
     def _short_lanes(self, index: Index, step: int) -> Val:
         """An index, or the first lane's, and so much more in each lane after it."""
         first = self.e.define(f"trunc {self.place(index)[0].typed} to i32", "i32")
-        return self.e.add(self.e.splat(first, self.lanes), self._ramp(step, "i32"))
+        return self.e.add(self.e.splat(first, self.lanes), self.ramp(step, "i32"))
 
     def first_lanes(self, count: Dim) -> Val:
         """The mask of the first lanes."""
         if isinstance(count, int):
             return first_of(count, self.width)
-        numbers = Val("<" + ", ".join(f"i32 {i}" for i in range(self.width)) + ">", "i32", self.width)
-        few = self.e.define(f"trunc {self.dim(count).typed} to i32", "i32")
-        return self.e.icmp("slt", numbers, self.e.splat(few, self.width))
+        return self.compared_lanes("slt", self.dim(count))
+
+    def compared_lanes(self, test: str, count: Val) -> Val:
+        """The mask of the lanes whose numbers are less than the count, say."""
+        few = self.e.define(f"trunc {count.typed} to i32", "i32")
+        return self.e.icmp(test, self.ramp(1, "i32"), self.e.splat(few, self.lanes))
 
     def tests(self, tests: Sequence[Within]) -> tuple[Val | None, Val | None]:
         """The tests that are the same for all lanes, as one truth value, and those that differ, as one vector."""

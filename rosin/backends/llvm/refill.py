@@ -164,7 +164,7 @@ class Refilling(Advancing):
         e.branch_if(fits, block, swap)
         e.block(block)
         self._as_vectors(loop, moves.before, following)
-        e.store(e.add(e.splat(following, self.width), self._ramp(1)), slots.numbers)
+        e.store(e.add(e.splat(following, self.width), self.ramp(1)), slots.numbers)
         e.write(after, slots.following)
         self._go_on(moves, slots, self._everyone(), end, packed=True)
         e.branch(head)

@@ -146,12 +146,10 @@ class VectorLoops(TileRegisters):
             self.body(loop, position if last is None else self.e.sub(last, position))
 
         def tail() -> None:
-            saved = self.mask
-            self.mask = self.first_lanes(rest)
-            self.frames[-1]["some", self.mask.ref] = self.e.const(True, "i1")
-            self.rest = (self.mask, rest) if isinstance(rest, int) else None
-            self.body(loop, self.dim(full * width))
-            self.mask, self.rest = saved, None
+            mask = self.first_lanes(rest)
+            self.rest = (mask, rest) if isinstance(rest, int) else None
+            self._some_lanes(loop, self.dim(full * width), mask)
+            self.rest = None
 
         def all_tail() -> None:
             if isinstance(rest, int):
@@ -173,28 +171,27 @@ class VectorLoops(TileRegisters):
                 all_tail()
         self.lane, self.lanes, self.counts_down = None, 1, False
 
+    def _some_lanes(self, loop: Loop, position: Val, mask: Val) -> None:
+        """A vector of which the lanes of the mask take part, at least one."""
+        saved, self.mask = self.mask, mask
+        self.frames[-1]["some", mask.ref] = self.e.const(True, "i1")
+        self.body(loop, position)
+        self.mask = saved
+
     def _in_lines(self, loop: Loop, store: Store) -> None:
         """Vectors that are lines of what a store writes. The first one may begin before the row, and the last one end
         after it: these are done under masks."""
         e, width, extent = self.e, self.width, loop.var.extent
-        numbers = Val("<" + ", ".join(f"i32 {i}" for i in range(width)) + ">", "i32", width)
         with self.ahead_of(len(self.entrances) - 1):
             start, _, _ = self.place(store.offset - indices.of(loop.var))
         before = e.bit_and(start, e.const(width - 1, "i64"))
         rest = e.bit_and(e.add(before, self.dim(extent)), e.const(width - 1, "i64"))
         self.lane, self.lanes = loop.var, width
 
-        def some(test: str, count: Val, position: Val) -> None:
-            few = e.splat(e.define(f"trunc {count.typed} to i32", "i32"), width)
-            saved, self.mask = self.mask, e.icmp(test, numbers, few)
-            self.frames[-1]["some", self.mask.ref] = e.const(True, "i1")
-            self.body(loop, position)
-            self.mask = saved
-
         def last() -> None:
-            some("slt", rest, e.sub(self.dim(extent), rest))
+            self._some_lanes(loop, e.sub(self.dim(extent), rest), self.compared_lanes("slt", rest))
 
-        some("sge", before, e.sub(e.const(0, "i64"), before))
+        self._some_lanes(loop, e.sub(e.const(0, "i64"), before), self.compared_lanes("sge", before))
         end = e.sub(self.dim(extent), e.const(width - 1, "i64"))
         e.counted(e.sub(e.const(width, "i64"), before), end, width, lambda position: self.body(loop, position))
         e.either(e.icmp("ne", rest, e.const(0, "i64")), last)
