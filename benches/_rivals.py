@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import math
 import os
 import statistics
@@ -37,6 +36,7 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "24")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
+import _figures  # noqa: E402
 import _libraries  # noqa: E402  # the number of threads comes first
 import numpy as np  # noqa: E402
 from _libraries import Library  # noqa: E402
@@ -209,7 +209,11 @@ def main(works: Sequence[Work], about: str | None) -> None:
         mean = math.exp(statistics.fmean(map(math.log, ahead)))
         print(f"geometric mean of the best peer's time by ours: {mean:.2f}; the least: {min(ahead):.2f}")
     if options.json:
-        _write(options.json, results, limits or machine.measured(THREADS))
+        file = Path(sys.argv[0]).stem
+        rows = [
+            {"file": file, "name": r.name, "seconds": r.seconds, "first": r.first, "limit": r.limit} for r in results
+        ]
+        _figures.put(options.json, rows, _machine(limits or machine.measured(THREADS)))
     if options.plot:
         plot(options.plot, results, about or "")
 
@@ -246,30 +250,17 @@ def time_text(seconds: float) -> str:
     return f"{seconds * factor:.3g} {unit}"
 
 
-def _write(path: Path, results: Sequence[Result], limits: Limits | None) -> None:
-    """Put the figures in a file, in place of those that it has for the same works, with the machine they are from."""
-    figures: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"machine": {}, "works": []}
-    file = Path(sys.argv[0]).stem
-    rows = [{"file": file, "name": r.name, "seconds": r.seconds, "first": r.first, "limit": r.limit} for r in results]
-    names = {row["name"] for row in rows}
-    kept = [row for row in figures["works"] if row["file"] != file or row["name"] not in names]
-    figures["works"] = kept + rows
-    figures["machine"] = {**figures["machine"], **_machine(limits)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1) + "\n")
-
-
-def _machine(limits: Limits | None) -> dict[str, Any]:
+def _machine(limits: Limits) -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "processor")
-    found: dict[str, Any] = {
+    return {
         "cpu": model,
         "threads": THREADS,
         "date": time.strftime("%Y-%m-%d"),
         "load": os.getloadavg()[0],
         "versions": {name: version(name) for name in PEERS if importlib.util.find_spec(name)},
+        "limits": asdict(limits),
     }
-    return found if limits is None else {**found, "limits": asdict(limits)}
 
 
 def plot(path: Path, results: Sequence[Result], about: str) -> None:

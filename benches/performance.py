@@ -3,16 +3,17 @@
     python benches/performance.py [FILE ...]
 
     FILE ...         files of benches without their ending (default: all of `FILES`)
-    --rounds N       rounds of each work (default 11)
+    --processes N    processes of each file, one after all files had their turn (default 3)
+    --rounds N       rounds of each work in a process (default 3)
     --peers A,B      contestants beside Rosin (default: all that are installed but `torch.compile`)
     --json FILE      where figures go, those of works that the file has already replaced (build/performance.json)
     --plot FILE      how many times ahead of the best peer each work is, as a picture
     --page FILE      a page with a line `BEGIN` and a line `END`: the tables go between the two
     --no-run         measure nothing: tables, picture and page from the figures that are there
 
-Compiled objects go to a new folder for each file, so that first calls compile, and so that what each process compiles
-before them is compiled, too: a compiler that has not been loaded by then would count as part of the first one. The
-figures of each file come from one process.
+Figures are medians over processes: where arrays lie differs from one to the next, and what else the machine does from
+minute to minute. Compiled objects go to a new folder for each process, so that first calls compile, and so that what is
+compiled before them is compiled, too: a compiler that has not been loaded by then would count as part of the first one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import _figures
 import _rivals
 from _rivals import Result
 
@@ -45,28 +47,32 @@ BEGIN, END = "<!-- begin: written by benches/performance.py -->", "<!-- end -->"
 
 def run(options: argparse.Namespace) -> list[str]:
     """Measure; gives the files that failed."""
-    failed: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="rosin-performance-") as cache:
+    failed: dict[str, None] = {}
+    with tempfile.TemporaryDirectory(prefix="rosin-performance-") as folder:
 
-        def environment(file: str) -> dict[str, str]:
+        def environment(file: str, turn: int) -> dict[str, str]:
             # What users have is compiled to Python's bytecode, as the peers are here.
             given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-            return given | {"ROSIN_CACHE_DIR": str(Path(cache) / file)}
+            return given | {"ROSIN_CACHE_DIR": str(Path(folder) / f"{file}-{turn}")}
 
-        for file in options.files:
-            print(f"== {file}", flush=True)
-            command = [sys.executable, str(HERE / f"{file}.py"), "--rounds", str(options.rounds)]
-            command += ["--json", str(options.json)] + (["--peers", options.peers] if options.peers else [])
-            if subprocess.run(command, env=environment(file), check=False).returncode:
-                failed.append(file)
-        figures = read(options.json)
+        turns = [Path(folder) / f"{turn}.json" for turn in range(options.processes)]
+        for turn, path in enumerate(turns):
+            for file in options.files:
+                print(f"== {file}, {turn + 1} of {len(turns)}", flush=True)
+                command = [sys.executable, str(HERE / f"{file}.py"), "--rounds", str(options.rounds)]
+                command += ["--json", str(path)] + (["--peers", options.peers] if options.peers else [])
+                if subprocess.run(command, env=environment(file, turn), check=False).returncode:
+                    failed[file] = None
+        if not any(path.exists() for path in turns):
+            return list(failed)
+        figures = _figures.combined([_figures.read(path) for path in turns if path.exists()])
         for work in figures["works"]:
-            if work["file"] in options.files and any(word in work["name"] for word in STEPS):
+            if any(word in work["name"] for word in STEPS):
                 work["peak"] = {
-                    who: peak(work, who, environment(work["file"])) for who in BESIDE if who in work["seconds"]
+                    who: peak(work, who, environment(work["file"], 0)) for who in BESIDE if who in work["seconds"]
                 }
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
-    return failed
+        _figures.put(options.json, figures["works"], figures["machine"])
+    return list(failed)
 
 
 def peak(work: dict[str, Any], who: str, environment: dict[str, str]) -> dict[str, float]:
@@ -76,10 +82,6 @@ def peak(work: dict[str, Any], who: str, environment: dict[str, str]) -> dict[st
     found = json.loads(done.stdout)
     print(f"{work['name']:40} {who:6} {found['steps']:8.1f} MiB", flush=True)
     return found
-
-
-def read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text())
 
 
 def results(figures: dict[str, Any]) -> list[Result]:
@@ -175,7 +177,8 @@ def write_page(path: Path, tables: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", default=FILES)
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--processes", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", default="")
     parser.add_argument("--json", type=Path, default=HERE.parent / "build" / "performance.json")
     parser.add_argument("--plot", type=Path)
@@ -183,7 +186,7 @@ def main() -> int:
     parser.add_argument("--no-run", action="store_true")
     options = parser.parse_args()
     failed = [] if options.no_run else run(options)
-    figures = read(options.json)
+    figures = _figures.read(options.json)
     tables = page(figures)
     print(f"\n{tables}")
     if options.page:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 COMMAND = Path(__file__).parent.parent / "benches" / "performance.py"
 LIMITS = {"threads": 2, "f32": 2e11, "f64": 1e11, "memory": 2.5e10, "cache": 1.5e11, "cache_bytes": 1 << 20}
-FIGURES = {
+FIGURES: dict[str, Any] = {
     "machine": {
         "cpu": "a processor", "threads": 2, "date": "2026-01-01", "load": 0.5, "limits": LIMITS,
         "versions": {"numpy": "2.4", "jax": "0.10"},
@@ -47,3 +50,25 @@ def test_the_page(tmp_path: Path) -> None:
         assert "- Time: descent (jax, 0.50)." in text
         assert "- First call, beside `jax.jit`: descent (0.75)." in text
         assert "- Peak memory, beside JAX: nothing." in text
+
+
+def test_figures_of_several_processes() -> None:
+    """Medians of each number; a peer that failed in one of them has none."""
+    found_at = spec_from_file_location("figures", COMMAND.parent / "_figures.py")
+    assert found_at is not None
+    assert found_at.loader is not None
+    figures = module_from_spec(found_at)
+    found_at.loader.exec_module(figures)
+    turns = [copy.deepcopy(FIGURES) for _ in range(3)]
+    for turn, (seconds, rate) in zip(turns, ((1e-3, 1e11), (9e-3, 3e11), (2e-3, 2e11)), strict=True):
+        turn["works"][0]["seconds"]["rosin"] = seconds
+        turn["works"][0]["first"]["rosin"] = 100 * seconds
+        turn["machine"]["limits"]["f32"] = rate
+    del turns[1]["works"][0]["seconds"]["jax"]
+    found = figures.combined(turns)
+    softmax, descent = found["works"]
+    assert softmax["seconds"] == {"rosin": 2e-3, "numpy": 4e-3}
+    assert softmax["first"]["rosin"] == 0.2
+    assert (softmax["limit"], descent["limit"]) == (0.5e-3, None)
+    assert descent == FIGURES["works"][1]
+    assert found["machine"]["limits"]["f32"] == 2e11
