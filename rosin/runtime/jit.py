@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import ctypes
 import functools
 import os
 import queue
@@ -25,15 +24,14 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rosin.backends.llvm.modules import has_slots, is_cold
 from rosin.ir.dataclass import dataclass
-from rosin.runtime import cache, processor
+from rosin.runtime import cache, llvm_calls, processor
 
 if TYPE_CHECKING:
-    from llvmlite.binding import ContextRef, ModuleRef, TargetMachine
+    from llvmlite.binding import TargetMachine
 
 __all__ = [
     "CompileError",
@@ -190,15 +188,9 @@ def _vector_bytes(triple: str, cpu: str, features: str) -> int:
 
 # The passes of each level, and the speed level of LLVM's whole pipeline in their place (0: none).
 _PASSES = {
-    0: ("add_always_inliner_pass",),
-    1: ("add_always_inliner_pass", "add_sroa_pass"),
-    2: (
-        "add_always_inliner_pass",
-        "add_sroa_pass",
-        "add_instruction_combine_pass",
-        "add_simplify_cfg_pass",
-        "add_new_gvn_pass",
-    ),
+    0: ("AlwaysInliner",),
+    1: ("AlwaysInliner", "SROA"),
+    2: ("AlwaysInliner", "SROA", "InstCombine", "SimplifyCFG", "NewGVN"),
     3: (),
 }
 _PIPELINE = {0: 0, 1: 0, 2: 0, 3: 3}
@@ -346,63 +338,12 @@ class Compiling:
         self._done.put(None)
 
 
-def _emitted(machine: TargetMachine, module: ModuleRef) -> bytes:
+def _emitted(machine: TargetMachine, module: int) -> bytes:
     """The object code of a module."""
-    library, message = _unlocked(), ctypes.c_char_p()
-    buffer = library.LLVMPY_TargetMachineEmitToMemory(machine, module, 1, ctypes.byref(message))
-    if not buffer:
-        raise CompileError(f"no code could be generated: {_taken(message)}")
     try:
-        return ctypes.string_at(library.LLVMPY_GetBufferStart(buffer), library.LLVMPY_GetBufferSize(buffer))
-    finally:
-        library.LLVMPY_DisposeMemoryBuffer(buffer)
-
-
-def _parsed(text: str, context: ContextRef) -> ModuleRef:
-    """The module of a text. Raises `RuntimeError` where LLVM does not parse or verify it."""
-    library, message = _unlocked(), ctypes.c_char_p()
-    parsed = library.LLVMPY_ParseAssembly(context, text.encode(), ctypes.byref(message))
-    if not parsed:
-        raise RuntimeError(f"LLVM IR parsing error\n{_taken(message)}")
-    module = binding().ModuleRef(parsed, context)
-    is_wrong, found = library.LLVMPY_VerifyModule(module, ctypes.byref(message)), _taken(message)
-    if is_wrong:
-        module.close()
-        raise RuntimeError(found)
-    return module
-
-
-def _taken(message: ctypes.c_char_p) -> str:
-    """A message that LLVM has made, which then is no more."""
-    text = (message.value or b"").decode()
-    _unlocked().LLVMPY_DisposeString(message)
-    return text
-
-
-@functools.cache
-def _unlocked() -> Any:
-    """The library of llvmlite, as it is.
-
-    llvmlite has one lock around everything, which threads need not take for modules that share no context, and for
-    machines of their own. So what takes long calls the library without it.
-    """
-    from llvmlite.binding import ffi
-
-    library = ctypes.CDLL(str(Path(ffi.__file__).with_name(ffi.get_library_name())))
-    any, number = ctypes.c_void_p, ctypes.c_size_t
-    for name, takes, gives in (
-        ("LLVMPY_ParseAssembly", (any, ctypes.c_char_p, any), ffi.LLVMModuleRef),
-        ("LLVMPY_VerifyModule", (any, any), ctypes.c_bool),
-        ("LLVMPY_DisposeString", (any,), None),
-        ("LLVMPY_RunNewModulePassManager", (any, any, any), None),
-        ("LLVMPY_TargetMachineEmitToMemory", (any, any, ctypes.c_int, any), any),
-        ("LLVMPY_GetBufferStart", (any,), any),
-        ("LLVMPY_GetBufferSize", (any,), number),
-        ("LLVMPY_DisposeMemoryBuffer", (any,), None),
-    ):
-        function = getattr(library, name)
-        function.argtypes, function.restype = takes, gives
-    return library
+        return llvm_calls.machine_code(machine, module)
+    except llvm_calls.Rejected as error:
+        raise CompileError(f"no code could be generated: {error}") from None
 
 
 def assembly(text: str, target: Target | None = None, optimize: int = 1) -> str:
@@ -410,14 +351,14 @@ def assembly(text: str, target: Target | None = None, optimize: int = 1) -> str:
     target = host() if target is None else target
     machine = _new_machine(target, optimize)
     with _optimized_module(text, target, machine, optimize) as module:
-        return str(machine.emit_assembly(module))
+        return llvm_calls.machine_code(machine, module, is_object=False).decode()
 
 
 def optimized(text: str, target: Target | None = None, optimize: int = 1) -> str:
     """The LLVM text after the passes that `compile_object` runs, before code generation."""
     target = host() if target is None else target
     with _optimized_module(text, target, _new_machine(target, optimize), optimize) as module:
-        return str(module)
+        return llvm_calls.printed(module)
 
 
 def _new_machine(target: Target, optimize: int) -> TargetMachine:
@@ -452,21 +393,15 @@ def _machine(target: Target, optimize: int) -> Generator[TargetMachine]:
 
 
 @contextlib.contextmanager
-def _optimized_module(text: str, target: Target, machine: TargetMachine, optimize: int) -> Generator[ModuleRef]:
-    """Parse and verify a module in a context of its own and run the passes of the level, for a machine of its own.
-
-    The module must go before its context does, in an order of ours: the garbage collector has none.
-    """
-    llvm = binding()
-    with contextlib.closing(llvm.create_context()) as context:
-        try:
-            module = _parsed(_heading(target) + text + _narrowing(text, target), context)
-        except RuntimeError as error:
-            raise CompileError(_explain(str(error), text)) from None
-        with contextlib.closing(module):
+def _optimized_module(text: str, target: Target, machine: TargetMachine, optimize: int) -> Generator[int]:
+    """Parse and verify a module and run the passes of the level, for a machine of its own."""
+    try:
+        with llvm_calls.module(_heading(target) + text + _narrowing(text, target)) as module:
             if optimize > 1 or has_slots(text):
-                _run_passes(module, machine, optimize)
+                llvm_calls.run_passes(module, machine, _PASSES[optimize], _PIPELINE[optimize])
             yield module
+    except llvm_calls.Rejected as error:
+        raise CompileError(_explain(str(error), text)) from None
 
 
 def _narrowing(text: str, target: Target) -> str:
@@ -490,20 +425,6 @@ def _heading(target: Target) -> str:
     """What a module says of its target, on the line that is its first."""
     machine = _new_machine(target, 0)
     return f'target datalayout = "{machine.target_data}" target triple = "{machine.triple}" '
-
-
-def _run_passes(module: ModuleRef, machine: TargetMachine, optimize: int) -> None:
-    llvm = binding()
-    # One run for each builder: what a run notes with it points to what the run had on the stack.
-    options = llvm.create_pipeline_tuning_options(speed_level=_PIPELINE[optimize])
-    builder = llvm.create_pass_builder(machine, options)
-    if _PIPELINE[optimize]:
-        manager = builder.getModulePassManager()
-    else:
-        manager = llvm.create_new_module_pass_manager()
-        for name in _PASSES[optimize]:
-            getattr(manager, name)()
-    _unlocked().LLVMPY_RunNewModulePassManager(manager, module, builder)
 
 
 def _explain(message: str, text: str) -> str:

@@ -24,6 +24,9 @@ ASSEMBLER_SHARE = 8
 COLD_SHARE = 3
 """And so many of a function that it is not to improve."""
 
+COLD_CHARACTERS = 1_500
+"""Of so many, such functions are a module of their own: beside others LLVM's passes go over them, if in vain."""
+
 AHEAD_CHARACTERS = 12_000
 """Functions of so many are given away as a module: it takes LLVM a few milliseconds to begin with one."""
 
@@ -180,25 +183,23 @@ def called(text: str) -> str:
 
 
 def split(text: str, most: int) -> list[str]:
-    """A module of functions, declarations and variables as at most so many modules that belong together.
+    """A module of functions, declarations and variables as several modules that belong together: at most so many of
+    functions that LLVM is to improve, and at most so many of others, which it takes less time for by themselves.
 
     The first module has the variables; constants are in all that mention them.
     """
     lines, definitions = _taken_apart(text)
-    count = min(most, sum(map(_length, definitions)) // MODULE_CHARACTERS)
-    functions = sorted(definitions, key=_length, reverse=True)
-    if count < 2 or len(functions) < 2:
+    cold = [f for f in definitions if f.partition("\n")[0].endswith(_COLD_HEAD)]
+    warm = [f for f in definitions if f not in cold]
+    apart = bool(warm) and sum(map(_length, cold)) >= COLD_CHARACTERS
+    groups = [warm, cold] if apart else [definitions]
+    parts = [part for group in groups for part in _shared_out(group, most)]
+    if len(parts) < 2:
         return [text]
     variables = [line for line in lines if _VARIABLE.match(line)]
     known = {_defined(line): line for line in lines if line not in variables}
-    known |= {_defined(f): f"declare {_signature(f)}" for f in functions}
+    known |= {_defined(f): f"declare {_signature(f)}" for f in definitions}
     elsewhere = {_defined(line): _VARIABLE.sub(r"\1 = external global \2", line) for line in variables}
-    parts: list[list[str]] = [[] for _ in range(count)]
-    lengths = [0] * count
-    for function in functions:
-        at = lengths.index(min(lengths))
-        parts[at].append(function)
-        lengths[at] += _length(function)
     texts: list[str] = []
     for number, part in enumerate(parts):
         heads = known | elsewhere if number else known
@@ -207,6 +208,18 @@ def split(text: str, most: int) -> list[str]:
         bodies = [f.replace("define internal ", "define ", 1) for f in part]
         texts.append("\n".join([*own, *(heads[name] for name in sorted(names & heads.keys())), "", *bodies]))
     return texts
+
+
+def _shared_out(functions: Sequence[str], most: int) -> list[list[str]]:
+    """Functions in at most so many parts that take LLVM about as long as each other."""
+    count = max(min(most, len(functions), sum(map(_length, functions)) // MODULE_CHARACTERS), 1)
+    parts: list[list[str]] = [[] for _ in range(count)]
+    lengths = [0] * count
+    for function in sorted(functions, key=_length, reverse=True):
+        at = lengths.index(min(lengths))
+        parts[at].append(function)
+        lengths[at] += _length(function)
+    return parts
 
 
 def is_cold(text: str) -> bool:

@@ -275,10 +275,24 @@ def test_routines_in_pieces_have_all_that_they_call(name: str) -> None:
     (text,) = routine_texts(name, name, 32, lapack.word)
     lapack.install(text)
     texts = split(text, 4)
-    assert 1 < len(texts) <= 4
+    warm = [each for each in texts if not modules.is_cold(each)]
+    assert 1 < len(texts)
+    assert 1 <= len(warm) <= 4
+    assert len(texts) - len(warm) <= 4
     assert sum(each.count("\ndefine ") for each in texts) == text.count("\ndefine ")
     library = loading.load_object(*jit.compile_objects(texts, optimize=0))
     assert library.address(name)
+
+
+def test_functions_that_llvm_is_not_to_improve_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = TWO.replace("nounwind {", "nounwind noinline optnone {", 1)
+    assert split(text, 1) == [text]
+    monkeypatch.setattr(modules, "COLD_CHARACTERS", 1)
+    texts = split(text, 1)
+    assert sorted(map(modules.is_cold, texts)) == [False, True]
+    library = loading.load_object(*jit.compile_objects(texts))
+    twice = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(library.address("twice"))
+    assert [twice(2), twice(1), twice(1)] == [7 + 4, 7 + 6, 7 + 7]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from rosin.backends.llvm.routines.matrix.lanes import MOVED, Number
 from rosin.backends.llvm.routines.matrix.large_cholesky import LargeCholesky
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
 from rosin.backends.llvm.routines.matrix.stack import (
-    IN_LANES,
     IN_SHORT_LANES,
     LARGE,
     ONE_BY_ONE,
@@ -40,7 +39,7 @@ class Cholesky(LargeCholesky):
         found = super().way_of(numbers)
         n = numbers[-2]
         is_short = self._shifts and isinstance(n, int) and n * n * self.parts < LONG[self.elem]
-        return IN_SHORT_LANES if found == IN_LANES and is_short else found
+        return IN_SHORT_LANES if found in SIDE_BY_SIDE and is_short else found
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n = f.e, self.word(f, "n")

@@ -17,6 +17,7 @@ from rosin.backends.llvm.routines.matrix.stack import (
     BY_LAPACK,
     EITHER,
     IN_LANES,
+    IN_TINY_LANES,
     NUMBERS,
     ONE_BY_ONE,
     SIDE_BY_SIDE,
@@ -102,7 +103,10 @@ class Lanes(Stack):
         few = known["stack"] < self._some
         limits = self.limits().items()
         small = all(least <= known[name] <= (fewer if few else most) for name, (least, most, fewer) in limits)
-        return IN_LANES if small else BY_LAPACK
+        if not small:
+            return BY_LAPACK
+        most = max(known[name] for name in self.limits())
+        return IN_TINY_LANES if most * most * self.parts < self.vector else IN_LANES
 
     def helpers(self) -> list[str]:
         if not self.has_lanes or self.way in ONE_BY_ONE:
@@ -317,6 +321,9 @@ class Lanes(Stack):
         """All places `begin` … `end` - 1, parameters of a function: where squares begin, of which the last one may
         overlap another, or single ones where there are fewer than lanes."""
         begin, end = Val("%begin", "i64"), Val("%end", "i64")
+        if self.way == IN_TINY_LANES:
+            f.loop(begin, end, 1, single)
+            return
         count = f.e.sub(end, begin)
         f.when(
             f.e.icmp("sge", count, f.word(self.vector)),

@@ -31,11 +31,11 @@ LARGE = 400
 """Matrices of so many rows are large enough for LAPACK's own threads."""
 
 
-EITHER, IN_LANES, IN_SHORT_LANES, BY_LAPACK, IN_STRIPS = "", "lanes", "short", "lapack", "strips"
+EITHER, IN_LANES, IN_SHORT_LANES, IN_TINY_LANES, BY_LAPACK, IN_STRIPS = "", "lanes", "short", "tiny", "lapack", "strips"
 """The ways that a routine may have code for."""
 
-SIDE_BY_SIDE = (IN_LANES, IN_SHORT_LANES)
-"""Those of matrices in lanes: of all, or of such that have few numbers."""
+SIDE_BY_SIDE = (IN_LANES, IN_SHORT_LANES, IN_TINY_LANES)
+"""Those of matrices in lanes: of all, of such that have few numbers, or fewer numbers than there are lanes."""
 
 ONE_BY_ONE = (BY_LAPACK, IN_STRIPS)
 """Those of others."""
@@ -105,7 +105,7 @@ class Stack(ABC):
         room = e.offset(self.word(f, "room"), taken, "i8")
         self.work(f, first, last, room)
         e.line("ret void")
-        return f.text(f"void @{self.symbol}(ptr %words, i64 %begin, i64 %end)", cold=self.way in ONE_BY_ONE)
+        return f.text(f"void @{self.symbol}(ptr %words, i64 %begin, i64 %end)", cold=self.way != EITHER)
 
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
         """What is done with the matrices first … last - 1, in which LAPACK has one thread but `with_its_threads`."""
