@@ -1,18 +1,20 @@
-"""Running combinations of an associative function, in few steps that each work on all elements together."""
+"""Running combinations of elements by an associative function."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import core, rewrite, staging, tree
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
-from rosin.frontend.regions import argument, refuse
-from rosin.frontend.staging import Function
+from rosin.frontend.regions import argument, refuse, shared_captures
+from rosin.frontend.staging import Function, Input
 from rosin.frontend.tree import Tree
 from rosin.ir import dims
+from rosin.ir.dims import Dim
 from rosin.ir.errors import ShapeError
+from rosin.ir.ops.associative import AssociativeScan
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -22,10 +24,11 @@ def associative_scan(fn: Function, elems: Tree, *, reverse: bool = False, axis: 
     """Element k of the result is elements 0 … k along `axis` of `elems` combined by `fn`.
 
     `fn(a, b)` takes two trees like `elems`, of any size along `axis`, and combines them place by place; it is
-    associative. It is called about `2 * log2(n)` times for n elements, on `2 * n` elements in all. With `reverse` the
-    result is that of the elements from the last to the first, each at its own place.
+    associative. With `reverse` the result is that of the elements from the last to the first, each at its own place.
 
-    Blelloch, "Prefix Sums and Their Applications", 1990.
+    A CPU goes once over the elements. Targets of many lanes take about `2 * log2(n)` steps for n elements, which
+    combine `2 * n` of them in all (Blelloch, "Prefix Sums and Their Applications", 1990), so that floats may be rounded
+    otherwise.
 
     Raises:
         ShapeError: `axis` is out of range, or sizes along it disagree.
@@ -45,55 +48,36 @@ def associative_scan(fn: Function, elems: Tree, *, reverse: bool = False, axis: 
         lines = [f"    axis {a} of {path}, {type}, has size {size}" for path, type, a, size in rows]
         raise tr.located(ShapeError("\n".join(["associative_scan: the lengths disagree", *lines])))
 
-    def combine(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
-        leaves, structure = tree.flatten(fn(given.tree(a), given.tree(b)))
-        found = [staging.as_output(leaf, name, structure, i) for i, leaf in enumerate(leaves)]
-        wanted, types = [core.type_of(x) for x in a], [core.type_of(x) for x in found]
+    first = [
+        Input(t.with_shape(_without(t.shape, a)), x.name)
+        for t, a, x in zip(given.types, axes, given.inputs, strict=True)
+    ]
+    count = len(first)
+
+    def run(leaves: Sequence[Array]) -> list[Array]:
+        """Elements as pieces of the arrays, one of them along the axis."""
+        whole = [rnp.expand_dims(x, axis=a) for x, a in zip(leaves, (*axes, *axes), strict=True)]
+        found, structure = tree.flatten(rewrite.call(fn, given.tree(whole[:count]), given.tree(whole[count:])))
+        outputs = [staging.as_output(leaf, name, structure, i) for i, leaf in enumerate(found)]
+        wanted, types = [core.type_of(x) for x in whole[:count]], [core.type_of(x) for x in outputs]
         if structure != given.structure or types != wanted:
             message = f"associative_scan: what {name} combines comes back as another type"
             refuse(message, "elems", (given.structure, wanted, "taken"), (structure, types, "given back"))
-        return found
+        return [rnp.squeeze(x, axis=a) for x, a in zip(outputs, axes, strict=True)]
 
-    arrays = list(given.arrays)
-    if arrays and dims.static((sizes[0],), "associative_scan")[0] > 1:
-        line = _Line(axes)
-        arrays = line.flip(line.running(combine, line.flip(arrays))) if reverse else line.running(combine, arrays)
-    return given.tree(arrays)
-
-
-class _Line:
-    """Arrays seen along one axis each."""
-
-    def __init__(self, axes: Sequence[int]) -> None:
-        self.axes = axes
-
-    def cut(self, arrays: Sequence[Array], start: int | None, stop: int | None, step: int | None) -> list[Array]:
-        return [x[(*[slice(None)] * a, slice(start, stop, step))] for x, a in zip(arrays, self.axes, strict=True)]
-
-    def flip(self, arrays: Sequence[Array]) -> list[Array]:
-        return self.cut(arrays, None, None, -1)
-
-    def running(self, combine: Any, arrays: list[Array]) -> list[Array]:
-        """The running combinations: those of pairs of neighbours are every second one, and give the others."""
-        size = int(arrays[0].shape[self.axes[0]])
-        if size < 2:
-            return arrays
-        pairs = combine(self.cut(arrays, 0, size - 1, 2), self.cut(arrays, 1, None, 2))
-        odd = self.running(combine, pairs)
-        first = self.cut(arrays, 0, 1, None)
-        if size == 2:
-            return [rnp.concatenate(parts, axis=a) for *parts, a in zip(first, odd, self.axes, strict=True)]
-        even = combine(self.cut(odd, 0, (size - 1) // 2, None), self.cut(arrays, 2, None, 2))
-        columns = zip(first, even, odd, self.axes, strict=True)
-        return [_interleaved(rnp.concatenate((x, e), axis=a), o, a) for x, e, o, a in columns]
+    length = dims.static((sizes[0],), "associative_scan")[0] if sizes else 0
+    if length < 2:
+        return given.tree(given.arrays)
+    staged = staging.stage(run, [*first, *first], name, by="associative_scan")
+    captures, (graph,) = shared_captures([staged])
+    arrays = [rnp.moveaxis(x, a, 0) for x, a in zip(given.arrays, axes, strict=True)]
+    operands = *arrays, *staging.captured_arrays(captures)
+    found = core.bind(AssociativeScan(graph, length, reverse), *operands)
+    return given.tree([rnp.moveaxis(x, 0, a) for x, a in zip(found, axes, strict=True)])
 
 
-def _interleaved(even: Array, odd: Array, axis: int) -> Array:
-    """Elements of both in turn along an axis; there may be one more of the even ones."""
-    paired = core.shape_of(odd)[axis]
-    before = [slice(None)] * axis
-    head = even[(*before, slice(0, paired))]
-    shape = list(core.shape_of(head))
-    shape[axis] = 2 * paired
-    both = rnp.reshape(rnp.stack((head, odd), axis=axis + 1), tuple(shape))
-    return rnp.concatenate((both, even[(*before, slice(paired, None))]), axis=axis)
+def _without(shape: Sequence[Dim], axis: int) -> tuple[Dim, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+core.register_transform(associative_scan)

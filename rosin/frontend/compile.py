@@ -458,7 +458,7 @@ class Compiled:
             self.clear()
             raise
         # No derivative is taken any more, so what is there for derivatives can go.
-        return replace(staged, graph=Inline().rewrite(staged.graph))
+        return replace(staged, graph=Inline(few_steps=None).rewrite(staged.graph))
 
     def _direct(
         self,

@@ -18,9 +18,9 @@ from rosin.frontend.errors import TransformError
 from rosin.frontend.staging import Function, Input, Staged
 from rosin.frontend.tree import Structure, Tree
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Deferred, Graph
 from rosin.ir.op import Value
-from rosin.ir.ops.call import Barrier, Checkpoint, CustomJvp, CustomVjp, Deferred, StopGradient
+from rosin.ir.ops.call import Barrier, Checkpoint, CustomJvp, CustomVjp, StopGradient
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:

@@ -148,6 +148,13 @@ def _names_in(value: Any) -> set[str]:
             return set()
 
 
+class Deferred:
+    """A graph that is made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], Graph]) -> None:
+        self.graph = functools.cache(make)
+
+
 def regions(op: Op) -> tuple[Graph, ...]:
     """The graphs that an op holds as attributes, alone or in tuples (bodies of calls and loops, branches)."""
     names = region_fields(type(op))

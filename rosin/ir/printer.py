@@ -23,7 +23,7 @@ import numpy as np
 
 from rosin.ir.dims import Sym
 from rosin.ir.dtypes import BY_NAME, DType
-from rosin.ir.graph import Graph, Node, region_fields
+from rosin.ir.graph import Deferred, Graph, Node, region_fields
 from rosin.ir.host import HostFunction
 from rosin.ir.literal import Literal
 from rosin.ir.op import Op, Value, Values
@@ -139,6 +139,8 @@ def attribute_text(value: Any) -> str:
     match value:
         case bool() | int() | float() | None:
             return repr(value)
+        case Deferred():
+            return "None"  # What is made later is not read back.
         case str():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
         case DType() | Literal() | TensorType() | HostFunction():

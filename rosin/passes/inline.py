@@ -11,6 +11,8 @@ from rosin.ir.facts import known_at_least
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
 from rosin.ir.op import Op, Value, Values
+from rosin.ir.ops.associative import TWO_WAYS
+from rosin.ir.ops.call import Call
 from rosin.ir.ops.collective import ShardingConstraint
 from rosin.ir.ops.loop import NARROW, While
 from rosin.ir.ops.region import Control
@@ -29,6 +31,9 @@ class Inline(Pass):
 
     name: ClassVar[str] = "inline"
     several_devices: bool = False
+    few_steps: bool | None = False
+    """Whether the target has so many lanes that the number of steps counts, not their work. None is for what is not
+    known yet: then what depends on it stays."""
 
     def rewrite(self, graph: Graph) -> Graph:
         replaced = {op for op in ops_of(graph) if op.expansion is not Op.expansion or op is ShardingConstraint}
@@ -41,13 +46,18 @@ class Inline(Pass):
                 return None
             if self._is_nothing(node):
                 return operands
-            body = None if isinstance(node.op, While) and _is_narrow(node.op) else node.op.expansion()
-            if body is not None and isinstance(node.op, Control):
-                # The regions of a loop of lanes are not those that were inlined already.
+            body = None if isinstance(node.op, While) and _is_narrow(node.op) else self._expansion(node.op)
+            if body is not None and isinstance(node.op, (Control, *TWO_WAYS)):
+                # Its regions are not those that were inlined already.
                 body = self.run(body)
             return None if body is None else self._append(b, body, operands, node.location)
 
         return rebuild(graph, visit, b)
+
+    def _expansion(self, op: Op) -> Graph | None:
+        if self.few_steps is None and isinstance(op, TWO_WAYS):
+            return None
+        return op.in_few_steps() if self.few_steps and isinstance(op, Call) else op.expansion()
 
     def _is_nothing(self, node: Node) -> bool:
         """Whether a node says only where its operand lies, of which there is one place."""
@@ -60,7 +70,7 @@ class Inline(Pass):
         for node in graph.nodes:
             inputs = tuple(env[v] for v in node.operands)
             where = node.location or location
-            body = node.op.expansion() if not isinstance(node.op, Control) else None
+            body = self._expansion(node.op) if not isinstance(node.op, Control) else None
             if self._is_nothing(node):
                 results = inputs
             elif body is None:

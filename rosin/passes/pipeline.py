@@ -39,7 +39,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
 )
 """What every target's own passes start from."""
 
-STABLEHLO_PASSES: tuple[Pass, ...] = (Inline(several_devices=True), *GRAPH_PASSES[1:-2])
+STABLEHLO_PASSES: tuple[Pass, ...] = (Inline(several_devices=True, few_steps=True), *GRAPH_PASSES[1:-2])
 """All but wide values in blocks and rematerialisation: XLA weighs memory against time by itself."""
 
 

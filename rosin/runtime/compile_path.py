@@ -80,7 +80,7 @@ def size_graph(graph: Graph, known: Facts | None) -> tuple[Graph, Facts, Sizes |
         return graph, known, None
     if graph.measured():
         # Inlining gives new names to what is measured, so that has to be done by now.
-        graph = Inline().run(graph)
+        graph = Inline(few_steps=None).run(graph)
     with facts.assuming(known, gather=True):
         verify(graph)
         if known.equal:

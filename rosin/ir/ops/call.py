@@ -11,7 +11,7 @@ from typing import TypeAlias
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import NotDifferentiableError
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Deferred, Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Constantlike, Cost, Maybe, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.transform.batch import batch_graph
@@ -56,6 +56,10 @@ class Call(Op):
         return tuple(evaluate(self.body, operands))
 
     def expansion(self) -> Graph | None:
+        return self.body
+
+    def in_few_steps(self) -> Graph:
+        """A graph that computes the same for targets on which the number of steps counts, not their work."""
         return self.body
 
     def measured(self) -> Mapping[str, Dim]:
@@ -117,14 +121,8 @@ class Checkpoint(Call):
         return b.node(Checkpoint(batch_graph(self.body, batched, size, b.batch_axis)), *operands)
 
 
-class Deferred:
-    """A graph that is made when it is first asked for: the rule of a function may use that very function."""
-
-    def __init__(self, make: Callable[[], Graph]) -> None:
-        self.graph = functools.cache(make)
-
-
 Rule: TypeAlias = "Graph | Deferred"
+"""A graph, or one that is made later: the rule of a function may use that very function."""
 
 
 def _graph(rule: Rule) -> Graph:
