@@ -60,7 +60,7 @@ from rosin.ir.steps import (
 )
 from rosin.passes.arena import read_first
 from rosin.passes.arena import uses as uses_of
-from rosin.passes.nest import arranged, plain
+from rosin.passes.nest import arranged, collapsed, plain
 from rosin.passes.on_threads import threads
 
 MIN_LANES = 4
@@ -175,11 +175,13 @@ def lanes_of(step: Step) -> Lanes | None:
         return None
     bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
     guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
-    counts = dict.fromkeys(v.extent for nest in nests for v in nest.rows if estimate(v.extent) >= MIN_LANES)
+    forms = {nest: (collapsed(nest), nest) for nest in nests}
+    rows = (v for nest in nests for form in forms[nest] for v in form.rows)
+    counts = dict.fromkeys(v.extent for v in rows if estimate(v.extent) >= MIN_LANES)
     own: dict[Dim, None] = dict.fromkeys(s.lanes for s in loops if isinstance(s, RepeatWhile) and s.lanes)
     for count in sorted(own or counts, key=estimate, reverse=True):
         lanes = Lanes(count, LoopVar("lane", count))
-        if all(_find_lane(nest, lanes) for nest in nests) and _keep_apart(nests, lanes):
+        if all(_find_lane(nest, forms[nest], lanes) for nest in nests) and _keep_apart(nests, lanes):
             same = [nest for nest in nests if nest not in lanes.bodies]
             if guarded.isdisjoint(same) and bounds.isdisjoint(lanes.sizes) and _pays(nests, lanes):
                 return lanes if lanes.flops(nests) <= UNROLLED_FLOPS else None
@@ -193,13 +195,14 @@ def _pays(nests: Sequence[Nest], lanes: Lanes) -> bool:
     return each > 2 * again * max(estimate(lanes.count) // MIN_LANES, 1)
 
 
-def _find_lane(nest: Nest, lanes: Lanes) -> bool:
-    """Note what the nest does in a lane, and what is written along lanes; False where that cannot be."""
-    for var in nest.rows:
-        others = product(v.extent for v in (*nest.rows, *nest.columns) if v is not var)
+def _find_lane(nest: Nest, forms: Sequence[Nest], lanes: Lanes) -> bool:
+    """Note what the nest, in one of these forms, does in a lane, and what is written along lanes; False where that
+    cannot be."""
+    for form, var in dict.fromkeys((f, v) for f in forms for v in f.rows):
+        others = product(v.extent for v in (*form.rows, *form.columns) if v is not var)
         if var.extent != lanes.count or not _at_most(others, SMALL):
             continue
-        body = _opened(nest, {var: lanes.var})
+        body = _opened(form, {var: lanes.var})
         written = list(stores(body))
         strides = {s.buffer: s.offset.coefficient(lanes.var) for s in written}
         sizes = {buffer: n for buffer, n in strides.items() if isinstance(n, int)}

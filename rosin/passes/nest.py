@@ -35,6 +35,7 @@ from rosin.ir.statements import (
     moved,
     offsets,
     replace,
+    statements_of,
     stores,
     used_buffers,
 )
@@ -464,24 +465,13 @@ class Arrangement:
 
     def collapse(self, variables: list[LoopVar]) -> None:
         """Make one loop of neighbours that every index steps through as through one."""
-        at = len(variables) - 2
-        while at >= 0:
-            outer, inner = variables[at], variables[at + 1]
-            if all(joins(i, outer, inner) for i in all_indices(self.statements())):
-                joined = LoopVar(inner.name, outer.extent * inner.extent)
-                self.body = self._moved({outer: indices.ZERO, inner: indices.of(joined)})
-                variables[at : at + 2] = [joined]
-            at -= 1
+        variables[:], places = together(variables, self.statements())
+        if places:
+            self.body = self._moved(places)
 
     def _moved(self, places: Mapping[LoopVar, Index]) -> list[Statement | Inner]:
         """The body with loop variables replaced."""
-        memo: dict[int, Expr] = {}
-        return [
-            Inner(tuple(replace(s, places, memo) for s in part.body), part.carries)
-            if isinstance(part, Inner)
-            else replace(part, places, memo)
-            for part in self.body
-        ]
+        return _placed(self.body, places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -552,10 +542,49 @@ def _divided(index: Index) -> Iterator[Quotient | Remainder]:
             yield from _divided(indices.inner(atom))
 
 
-def joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:
-    """Whether an index steps through two loops as through one."""
+def collapsed(nest: Nest) -> Nest:
+    """The nest with one row in place of neighbours that every index steps through as through one."""
+    rows, places = together(nest.rows, statements_of(nest))
+    return replace_fields(nest, rows=tuple(rows), body=tuple(_placed(nest.body, places))) if places else nest
+
+
+def together(
+    variables: Sequence[LoopVar], statements: Sequence[Statement]
+) -> tuple[list[LoopVar], dict[LoopVar, Index]]:
+    """The variables with one in place of neighbours that every index steps through as through one, and what those are
+    in it."""
+    found: list[LoopVar] = []
+    places: dict[LoopVar, Index] = {}
+    last: LoopVar | None = None
+    extent: Dim = 1
+    for var in reversed(variables):
+        if last is not None and all(joins(i, var, last, extent) for i in all_indices(statements)):
+            extent = var.extent * extent
+            found[-1] = LoopVar(last.name, extent)
+            places |= {var: indices.ZERO, last: indices.of(found[-1])}
+        else:
+            found.append(var)
+            last, extent = var, var.extent
+    return found[::-1], places
+
+
+def _placed(body: Sequence[Statement | Inner], places: Mapping[LoopVar, Index]) -> list[Statement | Inner]:
+    """The body of a nest with loop variables replaced."""
+    memo: dict[int, Expr] = {}
+    return [
+        Inner(tuple(replace(s, places, memo) for s in part.body), part.carries)
+        if isinstance(part, Inner)
+        else replace(part, places, memo)
+        for part in body
+    ]
+
+
+def joins(index: Index, outer: LoopVar, inner: LoopVar, extent: Dim | None = None) -> bool:
+    """Whether an index steps through two loops as through one; the inner one may be one by now with some before it,
+    which have so many steps in all."""
     affine = index.affine_in(outer) and index.affine_in(inner)
-    return affine and index.coefficient(outer) == inner.extent * index.coefficient(inner)
+    steps = inner.extent if extent is None else extent
+    return affine and index.coefficient(outer) == steps * index.coefficient(inner)
 
 
 def choose_lanes(variables: Sequence[LoopVar], statements: Sequence[Statement]) -> LoopVar | None:
