@@ -65,7 +65,7 @@ class Rosin(Library):
         self.xp = rosin.numpy
         self.grad, self.value_and_grad = rosin.grad, rosin.value_and_grad
         self.vmap, self.scan, self.fori_loop = rosin.vmap, rosin.scan, rosin.fori_loop
-        self.while_loop = rosin.while_loop
+        self.while_loop, self.associative_scan = rosin.while_loop, rosin.associative_scan
         self.softmax, self.log_softmax = rosin.nn.softmax, rosin.nn.log_softmax
         self.sigmoid, self.relu, self.silu = rosin.nn.sigmoid, rosin.nn.relu, rosin.nn.silu
         self.gelu = rosin.nn.gelu
@@ -110,7 +110,7 @@ class Jax(Library):
         self.xp = jax.numpy
         self.grad, self.value_and_grad = jax.grad, jax.value_and_grad
         self.vmap, self.scan, self.fori_loop = jax.vmap, jax.lax.scan, jax.lax.fori_loop
-        self.while_loop = jax.lax.while_loop
+        self.while_loop, self.associative_scan = jax.lax.while_loop, jax.lax.associative_scan
         self.softmax, self.log_softmax = jax.nn.softmax, jax.nn.log_softmax
         self.sigmoid, self.relu, self.silu = jax.nn.sigmoid, jax.nn.relu, jax.nn.silu
         self.gelu = functools.partial(jax.nn.gelu, approximate=False)

@@ -200,6 +200,31 @@ def heat_of_torch(steps: int) -> Callable[[Arrays], Run]:
     return make
 
 
+def recurrence(n: Any) -> Callable[[Any, Any], Any]:
+    """y[t] = a[t] y[t-1] + x[t], as state-space layers have it (Smith, Warrington and Linderman, 2023)."""
+
+    def compose(first: Any, second: Any) -> Any:
+        return first[0] * second[0], second[0] * first[1] + second[1]
+
+    return lambda a, x: n.associative_scan(compose, (a, x))[1]
+
+
+def leaky(n: Any) -> Callable[[Any, Any], Any]:
+    """Units of an image each of which leaks towards what comes in, step by step."""
+
+    def step(state: Any, x: Any) -> Any:
+        after = state + 0.1 * (n.xp.tanh(x) - state)
+        return after, after
+
+    return lambda state, x: n.scan(step, state, x)[1]
+
+
+def of_squares(n: Any, make: Callable[[Any], Any]) -> Callable[..., Any]:
+    """The gradient of the sum of squares of what a function gives."""
+    f = make(n)
+    return n.grad(lambda a, x: n.xp.sum(f(a, x) ** 2), (0, 1))
+
+
 def network(n: Any, weights: Any, x: Any) -> Any:
     for w, bias in weights[:-1]:
         x = n.xp.tanh(x @ w + bias)
@@ -279,6 +304,14 @@ def works() -> Iterator[Work]:
         square = [draw(size, size)]
         own = {**numba(NUMBA_HEAT, steps), "torch": heat_of_torch(steps)}
         yield work(f"heat on {size}x{size}, {steps} steps", heat(steps), square, own)
+    for shape in ((4096, 64), (1_000_000,)):
+        given = [rng.uniform(0, 0.9, shape).astype(np.float32), draw(*shape)]
+        size = "x".join(map(str, shape))
+        yield work(f"recurrence by associative scan {size}", recurrence, given)
+        yield work(f"its gradient {size}", lambda n: of_squares(n, recurrence), given)
+    images = [draw(3, 64, 64), draw(100, 3, 64, 64, seed=1)]
+    yield work("leaky units, 100 steps of 3x64x64", leaky, images)
+    yield work("its gradient 3x64x64", lambda n: of_squares(n, leaky), images)
     for points, width in ((256, 32), (4096, 64)):
         given = [layers(width), draw(points, seed=1), draw(points, seed=2)]
         yield work(f"PINN, {points} points, {width} wide", pinn, given, {"torch": pinn_of_torch})
