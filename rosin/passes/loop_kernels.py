@@ -75,6 +75,13 @@ UNROLLED_FLOPS = 6000
 NEIGHBOURS = 8
 """Lanes whose elements are at most so many places apart are read and written together."""
 
+FAR = 48
+"""A lane that has more elements of an array has them in memory, as far from those of the next lane, so that vectors of
+lanes are put together from as many places."""
+
+FAR_POINTS = 256
+"""So many points that are written there take about as long as it does to call a kernel."""
+
 SMALL = 4096
 """A nest over more points takes so long that calling a kernel costs nothing beside it."""
 
@@ -183,6 +190,8 @@ def lanes_of(step: Step) -> Lanes | None:
         lanes = Lanes(count, LoopVar("lane", count))
         if all(_find_lane(nest, forms[nest], lanes) for nest in nests) and _keep_apart(nests, lanes):
             same = [nest for nest in nests if nest not in lanes.bodies]
+            if not own and _are_far(nests, lanes):
+                continue
             if guarded.isdisjoint(same) and bounds.isdisjoint(lanes.sizes) and _pays(nests, lanes):
                 return lanes if lanes.flops(nests) <= UNROLLED_FLOPS else None
     return None
@@ -193,6 +202,13 @@ def _pays(nests: Sequence[Nest], lanes: Lanes) -> bool:
     each = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest in lanes.bodies)
     again = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest not in lanes.bodies)
     return each > 2 * again * max(estimate(lanes.count) // MIN_LANES, 1)
+
+
+def _are_far(nests: Sequence[Nest], lanes: Lanes) -> bool:
+    """Whether lanes have so much that is far apart that kernels for each nest are faster."""
+    far = {buffer for buffer, size in lanes.sizes.items() if size > FAR}
+    points = (estimate(_work(n)) for n, body in lanes.bodies.items() if any(s.buffer in far for s in stores(body)))
+    return sum(points) > FAR_POINTS * len(nests)
 
 
 def _find_lane(nest: Nest, forms: Sequence[Nest], lanes: Lanes) -> bool:

@@ -113,6 +113,44 @@ def test_lanes_along_the_last_axis() -> None:
     agree(graph)
 
 
+def test_axes_that_go_together_are_lanes_together() -> None:
+    graph = scan_of("x: f64[6, 5, 4]; y: f64[6, 5, 4]", 1, 1, lambda b, x, y: [z := b.add(b.mul(x, 0.5), y), z])
+    (outermost,) = loop_kernel(lowered(graph)).body
+    assert isinstance(outermost, Loop)
+    assert (outermost.kind, outermost.var.extent) == (Kind.VECTOR, 120)
+    agree(graph)
+
+
+def test_axes_of_which_one_is_folded_are_not() -> None:
+    def step(b: Builder, x: Value, y: Value) -> list[Value]:
+        z = b.add(b.mul(x, 0.5), y)
+        return [z, b.sum(z, (1,))]
+
+    graph = scan_of("x: f64[30, 4]; y: f64[30, 4]", 1, 1, step)
+    (outermost,) = loop_kernel(lowered(graph)).body
+    assert isinstance(outermost, Loop)
+    assert (outermost.kind, outermost.var.extent) == (Kind.VECTOR, 30)
+    agree(graph)
+
+
+@pytest.mark.parametrize(("size", "is_far"), [(3, False), (24, True)])
+def test_lanes_with_much_state_are_no_lanes(size: int, is_far: bool) -> None:
+    """A matrix for each lane, to which an outer product is added, and its rows' sums."""
+
+    def step(b: Builder, x: Value, y: Value) -> list[Value]:
+        column, row = b.reshape(y, (16, size, 1)), b.reshape(y, (16, 1, size))
+        spread = [
+            b.broadcast(b.reshape(v, (16, size)), x.type.shape, axes) for v, axes in ((column, (0, 1)), (row, (0, 2)))
+        ]
+        z = b.add(x, b.mul(*spread))
+        return [z, b.sum(z, (2,))]
+
+    graph = scan_of(f"x: f64[16, {size}, {size}]; y: f64[16, {size}]", 1, 1, step)
+    program = lowered(graph)
+    assert any(isinstance(s, Repeat) for s in program.steps) == is_far
+    agree(graph)
+
+
 def test_what_is_the_same_for_all_lanes_is_carried_beside_them() -> None:
     """A counter that all lanes use: no vector of lanes may start from what another one has left."""
 
