@@ -14,6 +14,7 @@ class Cut(Enum):
     AXES = "it has an axis that the group lacks, along which the value would be computed again"
     PART = "it has only some of the group's axes"
     SUMS = "it folds over other axes than the group does"
+    ACROSS = "one folds along lines of memory, the other across them"
     PRODUCT = "a product is followed by elementwise work on the whole of its result, and by nothing else"
     SUMMED = "it is summed, and what it reads of the product is stored anyway"
     PIECES = "a product that is computed in pieces leaves gaps between the results of each"

@@ -344,9 +344,7 @@ class Fusion:
     def _is_across(self, node: Node) -> bool:
         """Whether a fold keeps the axis along which the elements that it reads are neighbours."""
         uses = self.uses_of[node] = self.uses(node)
-        folded = set(uses.variables[uses.result_rank :])
-        last = [read.index[-1].variables() for read in uses.reads if read.index]
-        return not _is_contraction(uses) and any(found and folded.isdisjoint(found) for found in last)
+        return not _is_contraction(uses) and _goes_across(uses)
 
     def _place(self, node: Node) -> None:
         if isinstance(node.op, Constant) and not node.op.value.is_splat:
@@ -634,6 +632,8 @@ class Fusion:
         over = {frozenset(translate[a] for a in axes) for axes in _fold_axes(other)}
         if (other.reduced and group.reduced and reduced != group.reduced) or len(over | _fold_axes(group)) > 1:
             return Cut.SUMS
+        if other.reduced and group.reduced and self._directions(other) != self._directions(group):
+            return Cut.ACROSS
         if other.reduced and not group.reduced and not self._full(group):
             return Cut.PART
         if group.reduced and not other.reduced and not self._full(other):
@@ -643,6 +643,10 @@ class Fusion:
         if self._third_between(group, other):
             return Cut.ORDER
         return Cut.ELSEWHERE if self._read_each_other(group, other, node) else translate
+
+    def _directions(self, group: Group) -> set[bool]:
+        """Whether folds over the reduced axes go across the lines of what they read, of each."""
+        return {_goes_across(self.uses_of[node]) for node in group.folded}
 
     def _full(self, group: Group) -> bool:
         """Whether every value of the group has every axis of its domain."""
@@ -799,6 +803,13 @@ def _alignment(group: Group, uses: Uses) -> Alignment | Cut:
         free.remove(axis)
         mapping[var] = axis
     return mapping
+
+
+def _goes_across(uses: Uses) -> bool:
+    """Whether a fold keeps an axis along which elements that it reads are neighbours."""
+    folded = set(uses.variables[uses.result_rank :])
+    last = [read.index[-1].variables() for read in uses.reads if read.index]
+    return any(found and folded.isdisjoint(found) for found in last)
 
 
 def _is_contraction(uses: Uses) -> bool:

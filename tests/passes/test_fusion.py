@@ -149,6 +149,15 @@ def test_a_sum_and_what_is_divided_by_it_are_one_loop() -> None:
     assert len(Fusion(whole).groups) == 1
 
 
+def test_sums_of_rows_and_of_columns_of_squares_are_apart() -> None:
+    """Though their loops have the same sizes: one of them would read elements that are rows apart."""
+
+    def both(b: Builder, x: Value, y: Value) -> Value:
+        return b.add(b.sum(x, (1,)), b.sum(y, (0,)))
+
+    assert len(Fusion(graph_of(both, "f32[64, 64]", "f32[64, 64]")).groups) == 2
+
+
 def test_groups_stay_small() -> None:
     """A chain longer than a group may be is cut, and its expressions stay shallow enough to walk."""
 
