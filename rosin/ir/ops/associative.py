@@ -153,26 +153,23 @@ class AssociativeScan(Call):
         """Numbers with their tangents are combined by an associative function, too."""
         count, inside = self.count, Builder()
         moves = [v.type.dtype.differentiable for v in self.combine.outputs]
-        arrays = [(x, t or b.zeros(x.type)) for x, t, m in zip(operands, tangents, moves, strict=False) if m]
-        constants = operands[count:], [t for t in tangents[count:] if t is not None]
+        dots = [t or b.zeros(x.type) for x, t, m in zip(operands, tangents, moves, strict=False) if m]
+        more = tangents[count:]
 
-        def element(name: str) -> tuple[list[Value], list[Value | None]]:
-            values = self.combine.outputs
-            own = [inside.input(v.type, f"{name}{v.name}") for v in values]
-            return own, [inside.input(v.type) if m else None for v, m in zip(values, moves, strict=True)]
+        def inputs(values: Sequence[Value], moving: Sequence[bool]) -> tuple[Values, Maybe]:
+            """Inputs like these values, and tangents for those that move."""
+            own = tuple(inside.input(v.type, v.name) for v in values)
+            return own, tuple(inside.input(v.type) if m else None for v, m in zip(values, moving, strict=True))
 
-        (first, first_dots), (second, second_dots) = element(""), element("")
-        rest = [inside.input(v.type, v.name) for v in self.combine.inputs[2 * count :]]
-        rest_dots = [
-            inside.input(x.type) if t is not None else None for x, t in zip(rest, tangents[count:], strict=True)
-        ]
+        (first, first_dots), (second, second_dots) = (inputs(self.combine.outputs, moves) for _ in range(2))
+        rest, rest_dots = inputs(self.combine.inputs[2 * count :], [t is not None for t in more])
         found, slopes = jvp(inside, self.combine, (*first, *second, *rest), (*first_dots, *second_dots, *rest_dots))
-        dots = [s or inside.zeros(v.type) for v, s, m in zip(found, slopes, moves, strict=True) if m]
-        combine = inside.graph((*found, *dots), f"{self.combine.name}_jvp")
-        inputs = (*operands[:count], *(t for _, t in arrays), *constants[0], *constants[1])
-        results = b.node(replace(self, combine=combine), *inputs)
-        after = iter(results[count:])
-        return results[:count], tuple(next(after) if m else None for m in moves)
+        after = [s or inside.zeros(v.type) for v, s, m in zip(found, slopes, moves, strict=True) if m]
+        combine = inside.graph((*found, *after), f"{self.combine.name}_jvp")
+        given = (*operands[:count], *dots, *operands[count:], *filter(None, more))
+        results = b.node(replace(self, combine=combine), *given)
+        last = iter(results[count:])
+        return results[:count], tuple(next(last) if m else None for m in moves)
 
     def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
         results = b.node(self, *operands)
@@ -245,8 +242,8 @@ def _loop_back(op: AssociativeScan, wanted: Sequence[bool], known: Sequence[bool
     outputs: list[Value] = []
     for total, slope, c in zip(totals, slopes, more, strict=False):
         if total is not None:
-            known_here = [x for x in (slope, c) if x is not None]
-            outputs.append(functools.reduce(loop.b.add, known_here) if known_here else loop.b.zeros(total.type))
+            terms = [x for x in (slope, c) if x is not None]
+            outputs.append(functools.reduce(loop.b.add, terms) if terms else loop.b.zeros(total.type))
     for total, slope in zip(sums, slopes[2 * count :], strict=True):
         if total is not None:
             outputs.append(total if slope is None else loop.b.add(total, loop.b.cast(slope, total.type.dtype)))
