@@ -41,7 +41,7 @@ from rosin.ir.statements import flops, serial_loops, used_buffers
 from rosin.ir.statements import replace as replace_variables
 from rosin.ir.steps import Either, Inner, Kernel, Nest, Step
 from rosin.passes.fusion import Group
-from rosin.passes.nest import CHAIN_FLOPS, CHAIN_REGISTERS, Arrangement, choose_lanes, plain
+from rosin.passes.nest import CHAIN_FLOPS, CHAIN_REGISTERS, Arrangement, choose_lanes, placed, plain
 from rosin.passes.on_threads import threads
 from rosin.passes.rows import SCRATCH_BYTES, Rows
 from rosin.passes.where import Memory
@@ -371,14 +371,7 @@ def _at_once(cut: _Cut) -> _Cut:
 
 def _moved(nest: Nest, places: Mapping[LoopVar, Index], rows: Sequence[LoopVar], columns: Sequence[LoopVar]) -> Nest:
     """The nest with other loops, and loop variables replaced."""
-    memo: dict[int, Expr] = {}
-
-    def moved(part: Statement | Inner) -> Statement | Inner:
-        if isinstance(part, Inner):
-            return Inner(tuple(replace_variables(s, places, memo) for s in part.body), part.carries)
-        return replace_variables(part, places, memo)
-
-    return replace(nest, rows=tuple(rows), columns=tuple(columns), body=tuple(map(moved, nest.body)))
+    return replace(nest, rows=tuple(rows), columns=tuple(columns), body=tuple(placed(nest.body, places)))
 
 
 Parts: TypeAlias = "Sequence[Statement | Inner]"

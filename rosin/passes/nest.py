@@ -366,7 +366,7 @@ class Arrangement:
             self.bands = _Bands.of(lanes, bytes)
             if self.bands is None:
                 return choose_lanes(self.columns, self.statements())
-            self.body = self._moved({lanes: self.bands.place})
+            self.body = placed(self.body, {lanes: self.bands.place})
             at = self.rows.index(lanes)
             self.rows[at : at + 1] = [self.bands.band, self.bands.lanes]
             lanes = self.bands.lanes
@@ -432,7 +432,7 @@ class Arrangement:
         while (found := self._to_divide()) is not None:
             var, count, divisor = found
             outer, inside = LoopVar(f"{var.name}_block", count), LoopVar(var.name, divisor)
-            self.body = self._moved({var: indices.of(outer) * divisor + indices.of(inside)})
+            self.body = placed(self.body, {var: indices.of(outer) * divisor + indices.of(inside)})
             at = self.rows.index(var)
             self.rows[at : at + 1] = [outer, inside]
 
@@ -467,11 +467,7 @@ class Arrangement:
         """Make one loop of neighbours that every index steps through as through one."""
         variables[:], places = together(variables, self.statements())
         if places:
-            self.body = self._moved(places)
-
-    def _moved(self, places: Mapping[LoopVar, Index]) -> list[Statement | Inner]:
-        """The body with loop variables replaced."""
-        return _placed(self.body, places)
+            self.body = placed(self.body, places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -545,7 +541,7 @@ def _divided(index: Index) -> Iterator[Quotient | Remainder]:
 def collapsed(nest: Nest) -> Nest:
     """The nest with one row in place of neighbours that every index steps through as through one."""
     rows, places = together(nest.rows, statements_of(nest))
-    return replace_fields(nest, rows=tuple(rows), body=tuple(_placed(nest.body, places))) if places else nest
+    return replace_fields(nest, rows=tuple(rows), body=tuple(placed(nest.body, places))) if places else nest
 
 
 def together(
@@ -555,20 +551,19 @@ def together(
     in it."""
     found: list[LoopVar] = []
     places: dict[LoopVar, Index] = {}
-    last: LoopVar | None = None
-    extent: Dim = 1
+    last = inner = None
     for var in reversed(variables):
-        if last is not None and all(joins(i, var, last, extent) for i in all_indices(statements)):
-            extent = var.extent * extent
-            found[-1] = LoopVar(last.name, extent)
+        if last is not None and inner is not None and all(joins(i, var, inner) for i in all_indices(statements)):
+            found[-1] = LoopVar(last.name, var.extent * found[-1].extent)
             places |= {var: indices.ZERO, last: indices.of(found[-1])}
         else:
             found.append(var)
-            last, extent = var, var.extent
+            last = var
+        inner = var
     return found[::-1], places
 
 
-def _placed(body: Sequence[Statement | Inner], places: Mapping[LoopVar, Index]) -> list[Statement | Inner]:
+def placed(body: Sequence[Statement | Inner], places: Mapping[LoopVar, Index]) -> list[Statement | Inner]:
     """The body of a nest with loop variables replaced."""
     memo: dict[int, Expr] = {}
     return [
@@ -579,12 +574,10 @@ def _placed(body: Sequence[Statement | Inner], places: Mapping[LoopVar, Index]) 
     ]
 
 
-def joins(index: Index, outer: LoopVar, inner: LoopVar, extent: Dim | None = None) -> bool:
-    """Whether an index steps through two loops as through one; the inner one may be one by now with some before it,
-    which have so many steps in all."""
+def joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:
+    """Whether an index steps through two loops as through one."""
     affine = index.affine_in(outer) and index.affine_in(inner)
-    steps = inner.extent if extent is None else extent
-    return affine and index.coefficient(outer) == steps * index.coefficient(inner)
+    return affine and index.coefficient(outer) == inner.extent * index.coefficient(inner)
 
 
 def choose_lanes(variables: Sequence[LoopVar], statements: Sequence[Statement]) -> LoopVar | None:

@@ -189,8 +189,8 @@ def split(text: str, most: int) -> list[str]:
     The first module has the variables; constants are in all that mention them.
     """
     lines, definitions = _taken_apart(text)
-    cold = [f for f in definitions if f.partition("\n")[0].endswith(_COLD_HEAD)]
-    warm = [f for f in definitions if f not in cold]
+    cold = [f for f in definitions if is_cold(f)]
+    warm = [f for f in definitions if not is_cold(f)]
     apart = bool(warm) and sum(map(_length, cold)) >= COLD_CHARACTERS
     groups = [warm, cold] if apart else [definitions]
     parts = [part for group in groups for part in _shared_out(group, most)]
