@@ -2,18 +2,22 @@
 
 The gradient of an activation, say, is a cotangent, which a product makes, times a derivative of many terms. Each term
 that were stored for it would be an array to write and to read, and all of them come from what the activation is of.
+
+What is stored and what is computed again is a minimum cut: every way from what cannot be computed again, as sums of
+products, to what work on later products reads leads through a value that is stored, at the cost of moving it, and
+what lies behind those is computed again, at the cost of its operations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
-from rosin.ir.dims import Dim
 from rosin.ir.facts import estimate
 from rosin.ir.graph import Node
 from rosin.ir.op import Elementwise, Fold, Value
 from rosin.ir.ops.call import Barrier
 from rosin.passes.flow import Flow
+from rosin.passes.mincut import Network
 from rosin.passes.through import SMALL
 
 FLOPS_A_BYTE = 2
@@ -27,90 +31,136 @@ MOST_READS = 10
 
 
 def computed_beside(flow: Flow) -> set[Node]:
-    """The elementwise nodes that are computed wherever their results are read, so that work on products reads less.
-
-    For each product these are all nodes between what is in memory anyway and what is read beside it, or none.
-    """
+    """The elementwise nodes that are computed wherever their results are read, so that work on products reads less."""
     if len(flow.products) < 2:
         return set()
-    search = _Search(flow)
-    found: set[Node] = set()
-    for number, values in search.beside().items():
-        found |= search.between(number, values)
-    return found
+    ways = _Ways(flow)
+    kept: set[Value] = set()
+    while True:
+        found = ways.behind_cut(kept)
+        much = ways.too_much(found) - kept
+        if not much:
+            return {flow.makers[value] for value in found}
+        kept |= much
 
 
-class _Search:
-    """Where the values of a graph come from, and which of them are in memory anyway."""
+class _Ways:
+    """From what can be had from memory alone to what work on later products reads.
+
+    A value's number is that of the last product that it is made of by elementwise nodes and moves, or -1.
+    """
 
     def __init__(self, flow: Flow) -> None:
         self.flow, self.graph, self.made = flow, flow.graph, flow.makers
         self.work = {n for n in self.graph.nodes if isinstance(n.op, Elementwise) and not n.op.effect}
         self.views = flow.moves | {node for node in self.graph.nodes if isinstance(node.op, Barrier)}
-        self.products: list[Value] = []
-        self.last: dict[Value, int] = {}
-        """The number of the last product that a value is made of by elementwise nodes and moves."""
+        self.number: dict[Value, int] = {}
         self.stored = {*self.graph.inputs}
+        """What is in memory anyway."""
+        self._number_all()
+        self.read: dict[Value, int] = {}
+        """The numbers of later work that reads a value, a bit for each."""
+        self.needed: dict[Value, int] = {}
+        """Those of later work that may be computed from a value, by itself or by others that are computed again."""
+        self.operands: dict[Value, list[Value]] = {}
+        """The large values of what a value is computed from, for each that may be computed again."""
+        self._go_back()
+
+    def _number_all(self) -> None:
         for value in self.graph.outputs:
-            self.stored.update(flow.moved_from(value, barriers=False))
+            self.stored.update(self.flow.moved_from(value, barriers=False))
+        products = 0
         for node in self.graph.nodes:
             if node in self.work or node in self.views:
-                latest = max([self.last.get(v, -1) for v in node.operands], default=-1)
+                latest = max([self.number.get(v, -1) for v in node.operands], default=-1)
                 for result in node.results:
-                    self.last[result] = latest
+                    self.number[result] = latest
                 continue
             for operand in node.operands:
                 if operand not in self.stored:
-                    self.stored.update(flow.moved_from(operand, barriers=False))
+                    self.stored.update(self.flow.moved_from(operand, barriers=False))
             if isinstance(node.op, Fold) and len(node.operands) > 1:
-                self.last[node.results[0]] = len(self.products)
-                self.products.append(node.results[0])
+                self.number[node.results[0]] = products
+                products += 1
 
-    def beside(self) -> dict[int, dict[Value, None]]:
-        """For the number of a product, what elementwise work on it reads that others make and nothing else stores."""
-        found: dict[int, dict[Value, None]] = {}
-        for node in self.graph.nodes:
-            number = self.last[node.results[0]] if node in self.work else -1
-            if number < 0:
+    def _go_back(self) -> None:
+        for node in reversed(self.graph.nodes):
+            if node not in self.work:
                 continue
-            size = self.products[number].type.size
-            for operand in node.operands:
-                value = self._large(operand, size)
-                if value is not None and self.last.get(value, -1) < number and self._may_be_made(value):
-                    found.setdefault(number, {})[value] = None
-        return found
+            (value,) = node.results
+            number = self.number[value]
+            operands = self._large(node)
+            for operand in operands:
+                if self.number.get(operand, -1) < number:
+                    self.read[operand] = self.read.get(operand, 0) | 1 << number
+                    self.needed[operand] = self.needed.get(operand, 0) | 1 << number
+            bits = self.needed.get(value, 0)
+            if bits and value not in self.stored and None not in self._readers(value):
+                self.operands[value] = operands
+                for operand in operands:
+                    self.needed[operand] = self.needed.get(operand, 0) | bits
 
-    def between(self, number: int, values: Iterable[Value]) -> set[Node]:
-        """The nodes that make the values of what is in memory anyway, if to compute them again takes less than to
-        move the values; else none."""
-        size = self.products[number].type.size
-        found: set[Node] = set()
-        seen = set(values)
-        waiting = list(seen)
-        saved = sum(2 * estimate(v.type.bytes) for v in seen)
-        while waiting and len(found) <= MOST_NODES:
-            value = waiting.pop()
-            if self._may_be_made(value):
-                found.add(self.made[value])
-                operands = {self._large(v, size) for v in self.made[value].operands} - seen
-                seen |= operands
-                waiting += (v for v in operands if v is not None)
+    def behind_cut(self, kept: Collection[Value]) -> set[Value]:
+        """The values to compute again, none of those that are to be kept."""
+        network = Network()
+        source, sink = "source", "sink"
+        for value in self.needed:
+            # A value has two places: before it is in memory, and there.
+            network.edge((value, "made"), value, self._storing(value))
+            if value in self.operands and value not in kept:
+                network.edge(source, (value, "made"), self._computing(value))
+                for operand in self.operands[value]:
+                    network.edge(operand, (value, "made"))
             else:
-                saved -= estimate(value.type.bytes) * (1 if value in self.stored else 2)
-        readers = [reader for node in found for reader in self._readers(node.results[0])]
-        reads = {v for node in found for v in node.operands} - {node.results[0] for node in found}
-        if len(found) > MOST_NODES or len(reads) > MOST_READS or None in readers:
-            return set()
-        times = len({self.last[reader.results[0]] for reader in readers if reader is not None and reader not in found})
-        flops = sum(node.op.flops for node in found if isinstance(node.op, Elementwise)) * estimate(size)
-        return found if saved > 0 and flops * (times - 1) <= FLOPS_A_BYTE * saved else set()
+                network.edge(source, (value, "made"))
+        for value in self.read:
+            network.edge(value, sink)
+        stored = network.side(source, sink)
+        return {value for value in self.operands if (value, "made") not in stored}
 
-    def _may_be_made(self, value: Value) -> bool:
-        return value not in self.stored and self.made.get(value) in self.work
+    def _storing(self, value: Value) -> int:
+        """What it costs to have a value in memory for all later work, in operations."""
+        bits = self.needed[value]
+        if value in self.stored or (value not in self.operands and value in self.read):
+            times = (bits & ~self.read.get(value, 0)).bit_count()
+        else:
+            times = 1 + bits.bit_count()
+        return FLOPS_A_BYTE * estimate(value.type.bytes) * times
 
-    def _large(self, value: Value, size: Dim) -> Value | None:
-        """The value that has the elements of a value, in whatever order; None where these are few, again and again."""
-        while estimate(value.type.size) * SMALL > estimate(size):
+    def _computing(self, value: Value) -> int:
+        """What it costs to compute a value again for all later work."""
+        op = self.made[value].op
+        assert isinstance(op, Elementwise)
+        return op.flops * estimate(value.type.size) * self.needed[value].bit_count()
+
+    def too_much(self, found: set[Value]) -> set[Value]:
+        """What work on a product reads that had to be computed from too much there."""
+        much: set[Value] = set()
+        numbers: dict[int, list[Value]] = {}
+        for value, bits in self.read.items():
+            if value in found:
+                for number in range(bits.bit_length()):
+                    if bits >> number & 1:
+                        numbers.setdefault(number, []).append(value)
+        for values in numbers.values():
+            again, waiting = set(values), list(values)
+            while waiting:
+                new = [v for v in self.operands[waiting.pop()] if v in found and v not in again]
+                again.update(new)
+                waiting += new
+            nodes = [self.made[v] for v in again]
+            reads = {v for node in nodes for v in node.operands} - again
+            if len(nodes) > MOST_NODES or len(reads) > MOST_READS:
+                much.update(values)
+        return much
+
+    def _large(self, node: Node) -> list[Value]:
+        """The values that have the elements of a node's operands, in whatever order, but for those that have few."""
+        size = estimate(node.results[0].type.size)
+        return [v for v in dict.fromkeys(self._elements(v, size) for v in node.operands) if v is not None]
+
+    def _elements(self, value: Value, size: int) -> Value | None:
+        while estimate(value.type.size) * SMALL > size:
             node = self.made.get(value)
             if node is not None and isinstance(node.op, Barrier):
                 value = node.operands[node.results.index(value)]
@@ -120,7 +170,7 @@ class _Search:
             if not node.operands:
                 return None
             (operand,) = node.operands
-            if operand.type.size != value.type.size and estimate(operand.type.size) * SMALL > estimate(size):
+            if operand.type.size != value.type.size and estimate(operand.type.size) * SMALL > size:
                 return value
             value = operand
         return None

@@ -80,7 +80,7 @@ FEW = 8
 LEFT = 64
 """Blocks that leave over no more than one in so many rows leave little over."""
 
-LONG = 1 << 19
+LONG = 1 << 18
 """From so many elements on threads share a fold."""
 
 

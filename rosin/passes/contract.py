@@ -435,7 +435,11 @@ class Contraction(TileLanes):
     @property
     def on_threads(self) -> tuple[bool, Dim | None]:
         """Whether there is enough to do for threads, and the work where that is known when it runs."""
-        return threads(self.work, IN_LOOPS if self.memory.in_loop else 1)
+        elements = dims.product(v.extent for v in self.result)
+        done = self.work + elements * Epilogue(self.group, self.memory).cost
+        read = dims.total(v.type.size * v.type.dtype.bytes for v in self.node.operands)
+        work = read if facts.estimate(read) > facts.estimate(done) else done
+        return threads(work, IN_LOOPS if self.memory.in_loop else 1)
 
     def _on_threads(self, name: str, body: list[Statement], scratch: tuple[Buffer, ...], tile: str) -> Kernel:
         """The kernel of a body, on threads if there is enough to do and it is one loop."""

@@ -32,6 +32,12 @@ class Epilogue:
         work = sum(n.op.flops for n in nodes if isinstance(n.op, Elementwise))
         return work + self.memory.fusion.work_through(v for n in nodes for v in n.operands)
 
+    @property
+    def cost(self) -> int:
+        """What an element takes: its operations, and the bytes of it that are read and written."""
+        made = [v for node in self.group.nodes for v in node.results if v in self.memory]
+        return self.work + sum(v.type.dtype.bytes for v in (*self.group.reads, *made))
+
     def is_long(self, terms: int) -> bool:
         """Whether it is much code, or much beside the time that a loop takes after sums of so many terms."""
         return self.work >= LONG or self.work * terms >= LONG_SUMS

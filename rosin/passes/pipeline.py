@@ -14,6 +14,7 @@ from rosin.passes.fold import Fold
 from rosin.passes.hoist import Hoist
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
+from rosin.passes.long_products import LongProducts
 from rosin.passes.remat import Remat
 from rosin.passes.residuals import Residuals
 from rosin.passes.simplify import Simplify
@@ -36,11 +37,12 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Dce(),
     Wide(),  # what is wide between products is never stored
     Remat(),  # memory for time, where there is much to save
+    LongProducts(),  # sums of parts, which threads share
 )
 """What every target's own passes start from."""
 
-STABLEHLO_PASSES: tuple[Pass, ...] = (Inline(several_devices=True, few_steps=True), *GRAPH_PASSES[1:-2])
-"""All but wide values in blocks and rematerialisation: XLA weighs memory against time by itself."""
+STABLEHLO_PASSES: tuple[Pass, ...] = (Inline(several_devices=True, few_steps=True), *GRAPH_PASSES[1:-3])
+"""All but wide values in blocks, rematerialisation and products in parts: XLA weighs memory against time by itself."""
 
 
 def run(graph: Graph, passes: Sequence[Pass] = GRAPH_PASSES, instrument: Instrument | None = None) -> Graph:

@@ -92,3 +92,38 @@ def test_much_work_is_not_done_again() -> None:
 
     found = computed_beside(Flow(graph_of(build, *TYPES)))
     assert not [node for node in found if isinstance(node.op, Elementwise) and node.op.name == "sin"]
+
+
+def test_terms_of_what_takes_long_come_of_its_result() -> None:
+    """Of an activation that is not in memory, three products need a term each: it is stored, and none of these is."""
+
+    def build(b: Builder, x: Value, w: Value, cotangent: Value, v: Value, bias: Value) -> Sequence[Value]:
+        (t,) = b.node(Tanh(), b.add(b.matmul(x, w), b.broadcast(bias, (70, 85), (1,))))
+        terms = [b.sub(1.0, t), b.add(t, 1.0), b.mul(t, t)]
+        back = b.transpose(v, (1, 0))
+        for term in terms:
+            cotangent = b.matmul(b.mul(b.matmul(cotangent, back), term), v)
+        return [cotangent]
+
+    graph = graph_of(build, *TYPES)
+    found = computed_beside(Flow(graph))
+    assert sorted(node.op.name for node in found) == ["add", "mul", "sub"]
+    random = np.random.default_rng(0)
+    given = [random.standard_normal(v.type.sizes).astype(np.float32) / 9 for v in graph.inputs]
+    (run,), (wanted,) = compile_graph(graph)(*given), interpret.evaluate(graph, given)
+    np.testing.assert_allclose(run, wanted, rtol=2e-4, atol=2e-5)
+
+
+def test_what_many_later_products_share_is_stored_once() -> None:
+    """Each of them alone would read the one array that all terms come of, which costs as much as its own term does."""
+
+    def build(b: Builder, x: Value, w: Value, cotangent: Value, v: Value, bias: Value) -> Sequence[Value]:
+        sums = b.matmul(x, w)
+        terms = [b.add(sums, float(i)) for i in range(4)]
+        back = b.transpose(v, (1, 0))
+        for term in terms:
+            cotangent = b.matmul(b.mul(b.matmul(cotangent, back), term), v)
+        return [cotangent]
+
+    graph = graph_of(build, *TYPES)
+    assert len(computed_beside(Flow(graph))) == 4

@@ -1,0 +1,85 @@
+"""Products of many terms in parts: which ones are, and that they come to the same, on one thread and on several."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rosin.ir.builder import Builder
+from rosin.ir.graph import Graph
+from rosin.ir.interpret import evaluate
+from rosin.ir.ops.contract import DotGeneral
+from rosin.ir.types import parse_type
+from rosin.ir.verify import verify
+from rosin.passes.long_products import LongProducts
+from rosin.runtime import threads
+from rosin.runtime.compile_path import compile_graph
+
+
+def product(lhs: str, rhs: str, axes: tuple[tuple[int, ...], tuple[int, ...]], batch: int = 0) -> Graph:
+    b = Builder()
+    x, y = b.input(parse_type(lhs)), b.input(parse_type(rhs))
+    both = tuple(range(batch))
+    return b.graph([b.dot_general(x, y, axes, (both, both))], "main")
+
+
+def parts(graph: Graph) -> int:
+    """Into how many parts the product of a graph is cut, 1 for none."""
+    (node,) = (node for node in graph.nodes if isinstance(node.op, DotGeneral))
+    return node.operands[0].type.sizes[0] if node.op.lhs_batch else 1
+
+
+@pytest.mark.parametrize(
+    ("lhs", "rhs", "axes", "number"),
+    [
+        ("f64[1200, 40]", "f64[1200, 33]", ((0,), (0,)), 4),
+        ("f32[2050, 40]", "f32[2050, 33]", ((0,), (0,)), 2),
+        ("f64[2025, 40]", "f64[2025, 33]", ((0,), (0,)), 3),
+        ("f64[8, 250, 40]", "f64[8, 250, 20]", ((0, 1), (0, 1)), 4),
+        ("f64[8, 40, 250]", "f64[250, 20, 8]", ((2, 0), (0, 2)), 1),
+        ("f64[8, 40, 250]", "f64[8, 250, 20]", ((2, 0), (1, 0)), 4),
+        ("f64[4000, 20, 2]", "f64[4000, 10]", ((0,), (0,)), 4),
+        ("f64[512, 128]", "f64[512, 128]", ((0,), (0,)), 2),
+    ],
+)
+def test_terms_are_cut_along_the_first_axes(
+    lhs: str, rhs: str, axes: tuple[tuple[int, ...], tuple[int, ...]], number: int
+) -> None:
+    graph = product(lhs, rhs, axes)
+    after = LongProducts().run(graph)
+    verify(after)
+    assert parts(after) == number
+    assert LongProducts().run(after) is after
+    assert [v.type for v in after.outputs] == [v.type for v in graph.outputs]
+    random = np.random.default_rng(0)
+    given = [random.standard_normal(v.type.sizes).astype(v.type.dtype.numpy) for v in graph.inputs]
+    close = {"rtol": 1e-9, "atol": 1e-9} if "f64" in lhs else {"rtol": 2e-3, "atol": 2e-3}
+    (expected,) = evaluate(graph, given)
+    np.testing.assert_allclose(evaluate(after, given)[0], expected, **close)
+    run = compile_graph(graph)
+    before = threads.num_threads()
+    found = []
+    for count in (1, 2, 3):
+        threads.set_num_threads(count)
+        found.append(run(*given)[0])
+    threads.set_num_threads(before)
+    np.testing.assert_allclose(found[0], expected, **close)
+    assert all(np.array_equal(x, found[0]) for x in found)
+
+
+@pytest.mark.parametrize(
+    ("lhs", "rhs", "axes", "batch"),
+    [
+        pytest.param("f32[64, 4096]", "f32[4096, 64]", ((1,), (0,)), 0, id="rows of one operand are not folded"),
+        pytest.param("f32[1024, 600]", "f32[1024, 600]", ((0,), (0,)), 0, id="many results"),
+        pytest.param("f32[64, 16]", "f32[64, 16]", ((0,), (0,)), 0, id="little work"),
+        pytest.param("f32[3, 4096, 64]", "f32[3, 4096, 64]", ((1,), (1,)), 1, id="a batch"),
+        pytest.param("f32[4096, 800]", "f32[4096]", ((0,), (0,)), 0, id="a vector"),
+        pytest.param("f16[4096, 64]", "f16[4096, 64]", ((0,), (0,)), 0, id="sums that would be rounded twice"),
+        pytest.param("f32[4093, 64]", "f32[4093, 64]", ((0,), (0,)), 0, id="a prime number of terms"),
+        pytest.param("f32[n, 64]", "f32[n, 64]", ((0,), (0,)), 0, id="a number of terms that is not known"),
+    ],
+)
+def test_others_stay_whole(lhs: str, rhs: str, axes: tuple[tuple[int, ...], tuple[int, ...]], batch: int) -> None:
+    graph = product(lhs, rhs, axes, batch)
+    assert LongProducts().run(graph) is graph
