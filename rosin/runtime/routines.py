@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rosin.backends.llvm.modules import split
 from rosin.backends.llvm.names import BEGIN, PLANNER, ROUTINE
 from rosin.backends.llvm.routines import FOREIGN, calls_lapack, is_planned, routine_texts
-from rosin.runtime import cache, jit, lapack, loading, threads
+from rosin.runtime import cache, jit, loading, threads
 
 if TYPE_CHECKING:
     from rosin.runtime import plans
@@ -96,7 +96,7 @@ class _Making:
         found = {name: cache.default().get(key) for name, key in self.keys.items()}
         self.entries = {name: entry for name, entry in found.items() if entry is not None}
         writing = {
-            name: routine_texts(name, ROUTINE + name, vector_bytes, lapack.word)
+            name: routine_texts(name, ROUTINE + name, vector_bytes, _lapack_word)
             for name in names
             if name not in self.entries
         }
@@ -105,11 +105,11 @@ class _Making:
     def libraries(self) -> list[loading.Library]:
         """The code of each."""
         objects = {name: entry.objects() for name, entry in self.entries.items()}
-        for entry in self.entries.values():
-            lapack.install(entry.meta["declared"])
+        for name, entry in self.entries.items():
+            _install_declared(name, entry.meta["declared"])
         for name, (own, declared) in self._compiled().items():
             objects[name] = own
-            lapack.install(declared)
+            _install_declared(name, declared)
             if name in self.keys:
                 meta = {"lengths": list(map(len, own)), "declared": declared}
                 cache.default().put(self.keys[name], b"".join(own), meta)
@@ -133,6 +133,21 @@ class _Making:
         return {name: ([data for owner, data in made if owner == name], declared[name]) for name in self.begun}
 
 
+def _lapack_word() -> str:
+    """The type of LAPACK's integers. Who looks for LAPACK loads with the first routine that may call it."""
+    from rosin.runtime import lapack
+
+    return lapack.word()
+
+
+def _install_declared(name: str, declared: str) -> None:
+    """Make known what the routine called `name` declares of LAPACK."""
+    if calls_lapack(name):
+        from rosin.runtime import lapack
+
+        lapack.install(declared)
+
+
 def _receiver(name: str) -> plans.Planner:
     """What the routine called `name` asks for plans. Most ask for none, and need not load what makes them."""
     from rosin.runtime import plans
@@ -142,7 +157,7 @@ def _receiver(name: str) -> plans.Planner:
 
 def _key(name: str, vector_bytes: int) -> str:
     """What the object code of a routine depends on, as a hash."""
-    word = lapack.word() if calls_lapack(name) else ""
+    word = _lapack_word() if calls_lapack(name) else ""
     return cache.hashed("routine", name, str(vector_bytes), word, jit.host().key, cache.compiler_version())
 
 

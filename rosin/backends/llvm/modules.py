@@ -27,8 +27,8 @@ COLD_SHARE = 3
 COLD_CHARACTERS = 1_500
 """Of so many, such functions are a module of their own: beside others LLVM's passes go over them, if in vain."""
 
-AHEAD_CHARACTERS = 12_000
-"""Functions of so many are given away as a module: it takes LLVM a few milliseconds to begin with one."""
+AHEAD_CHARACTERS = 5_500
+"""Functions of so many are given away as a module: it takes LLVM a millisecond to begin with one."""
 
 AHEAD_SHARE = 4
 """And of one in so many of all before: then modules are few, and the last ones so short that threads end together."""

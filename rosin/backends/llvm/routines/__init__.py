@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from rosin.backends.llvm.modules import called
-from rosin.backends.llvm.routines.matrix import stack_of
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
@@ -50,6 +49,8 @@ def routine_texts(name: str, symbol: str, vector_bytes: int, lapack_word: Callab
 
         texts = greatest_texts(dtype, symbol, vector_bytes, way)
     else:
+        from rosin.backends.llvm.routines.matrix import stack_of
+
         texts = iter([stack_of(kind)(dtype, symbol, vector_bytes, lapack_word(), way).text()])
     yield from map(called, texts)
 
@@ -73,6 +74,8 @@ def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
         length, count = numbers
         way = greatest_way(dtype, length, count, vector_bytes)
     else:
+        from rosin.backends.llvm.routines.matrix import stack_of
+
         way = stack_of(kind)(dtype, "", vector_bytes, "").way_of(numbers)
     return f"{kind}.{way}_{dtype}" if way else name
 
