@@ -41,7 +41,7 @@ from rosin.ir.statements import (
 )
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.lane_cuts import WIDEST, where_to_cut
-from rosin.passes.on_threads import on_many, threads
+from rosin.passes.on_threads import COPIED, on_many, threads
 from rosin.passes.rows_at_once import ROWS, rows_at_once
 from rosin.passes.streamed import streamed
 from rosin.passes.turned import turned
@@ -138,7 +138,8 @@ class Arrangement:
             lanes = self._beside(inner) or lanes
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
-        on_threads, work = threads(self.work + self._across_lanes(lanes), self.counts)
+        counts = self.counts if self.flops else COPIED * self.counts
+        on_threads, work = threads(self.work + self._across_lanes(lanes), counts)
         if lanes is not None and self.columns == [lanes]:
             column = lanes
             short = turned(self.name, self.rows, column, self.body, self.scratch, lambda: self._row_along(column))

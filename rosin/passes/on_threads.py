@@ -20,6 +20,9 @@ AHEAD = 20
 """So does that of copies for a kernel on threads that comes right after: it finds them awake, and a part of the copy
 near them."""
 
+COPIED = 2
+"""And that of all other copies: what takes one thread ten microseconds takes two half of that."""
+
 SHARED = 64
 """With so many iterations threads end about together."""
 

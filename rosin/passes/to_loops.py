@@ -411,4 +411,4 @@ class Region:
         index = tuple(variable(f"i{axis}", n) for axis, n in enumerate(shape))
         store = Store(target.buffer, target.base + indices.flatten(index, shape), read(index))
         variables = tuple(v for position in index for v in position.variables())
-        return [Nest(f"copy_{target.buffer.name}", variables, (), (store,))]
+        return [Nest(f"copy_{target.buffer.name}", variables, (), (store,), flops=0)]
