@@ -1,4 +1,4 @@
-"""What every test shares: Hypothesis profiles, a compile cache of the session's own, and golden files."""
+"""What every test shares: Hypothesis profiles, a compile cache of the session, golden files, and ops of a test's own."""
 
 from __future__ import annotations
 
@@ -181,3 +181,14 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
             )
 
     return check
+
+
+@pytest.fixture
+def own_ops() -> Generator[None]:
+    """Ops that a test defines are known to that test alone."""
+    from rosin.ir.op import REGISTRY
+
+    before = set(REGISTRY)
+    yield
+    for name in set(REGISTRY) - before:
+        del REGISTRY[name]

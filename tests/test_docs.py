@@ -63,6 +63,7 @@ RUN = [pytest.param(p, marks=pytest.mark.slow if p == "docs/generative.md" else 
 """All pages; one of them trains networks for many seconds."""
 
 
+@pytest.mark.usefixtures("own_ops")
 @pytest.mark.parametrize("page", RUN)
 def test_blocks_run_in_order_and_print_what_the_page_says(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)  # Errors show lines of the page by its relative path.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,15 +28,6 @@ both_ways = pytest.mark.parametrize("way", [lambda f: f, rosin.compile], ids=["e
 # -- ops ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def own() -> Iterator[None]:
-    """Ops that a test defines are known to that test alone."""
-    before = set(REGISTRY)
-    yield
-    for name in set(REGISTRY) - before:
-        del REGISTRY[name]
-
-
 def scaled_op() -> Any:
     @extend.define("test_scaled_square")
     class ScaledSquare(extend.Elementwise):
@@ -58,7 +48,7 @@ def scaled_op() -> Any:
     return ScaledSquare
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("own_ops")
 def test_an_elementwise_op() -> None:
     op = scaled_op()(3.0)
 
@@ -76,7 +66,7 @@ def test_an_elementwise_op() -> None:
         square(rnp.ones(2, dtype="complex64"))
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("own_ops")
 def test_an_op_that_is_defined_again_is_another_one() -> None:
     first = scaled_op()
     np.testing.assert_allclose(rosin.compile(lambda x: extend.apply(first(1.0), x))(X), X**2)
@@ -92,7 +82,7 @@ def test_an_op_that_is_defined_again_is_another_one() -> None:
                 return operands[0]
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("own_ops")
 def test_programs_with_ops_of_the_users_are_not_kept_on_the_disk() -> None:
     op = scaled_op()(3.0)
     b = extend.Builder()
@@ -102,7 +92,7 @@ def test_programs_with_ops_of_the_users_are_not_kept_on_the_disk() -> None:
     assert not compile_graph(graph).from_cache  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("own_ops")
 def test_what_is_left_out_is_named() -> None:
     with pytest.raises(TypeError, match="op test_empty leaves out: apply, partials"):
 
