@@ -1,4 +1,4 @@
-"""What every test shares: Hypothesis profiles, a compile cache of the session, golden files, and ops of a test's own."""
+"""What every test shares: Hypothesis profiles, a compile cache for the session, golden files, ops of a test's own."""
 
 from __future__ import annotations
 
