@@ -20,7 +20,7 @@ from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.movement import Constant
 from rosin.ir.steps import Again, Branch, Either, Kernel, Step, kernels
 from rosin.passes.cse import attributes
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.loop_kernels import arrange
 from rosin.passes.where import Memory
 

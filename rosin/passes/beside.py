@@ -88,17 +88,17 @@ class _Ways:
             if node not in self.work:
                 continue
             (value,) = node.results
-            number = self.number[value]
-            operands = self._large(node)
-            for operand in operands:
-                if self.number.get(operand, -1) < number:
-                    self.read[operand] = self.read.get(operand, 0) | 1 << number
-                    self.needed[operand] = self.needed.get(operand, 0) | 1 << number
-            bits = self.needed.get(value, 0)
-            if bits and value not in self.stored and None not in self._readers(value):
+            number, operands = self.number[value], self._large(node)
+            later = 0
+            if value in self.needed and value not in self.stored and None not in self._readers(value):
                 self.operands[value] = operands
-                for operand in operands:
-                    self.needed[operand] = self.needed.get(operand, 0) | bits
+                later = self.needed[value]
+            for operand in operands:
+                own = 1 << number if self.number.get(operand, -1) < number else 0
+                if own:
+                    self.read[operand] = self.read.get(operand, 0) | own
+                if own | later:
+                    self.needed[operand] = self.needed.get(operand, 0) | own | later
 
     def behind_cut(self, kept: Collection[Value]) -> set[Value]:
         """The values to compute again, none of those that are to be kept."""
@@ -136,13 +136,11 @@ class _Ways:
     def too_much(self, found: set[Value]) -> set[Value]:
         """What work on a product reads that had to be computed from too much there."""
         much: set[Value] = set()
-        numbers: dict[int, list[Value]] = {}
-        for value, bits in self.read.items():
-            if value in found:
-                for number in range(bits.bit_length()):
-                    if bits >> number & 1:
-                        numbers.setdefault(number, []).append(value)
-        for values in numbers.values():
+        of_each: dict[int, list[Value]] = {}
+        for value in self.read.keys() & found:
+            for number in _places(self.read[value]):
+                of_each.setdefault(number, []).append(value)
+        for values in of_each.values():
             again, waiting = set(values), list(values)
             while waiting:
                 new = [v for v in self.operands[waiting.pop()] if v in found and v not in again]
@@ -185,3 +183,10 @@ class _Ways:
                 yield from self._readers(node.results[0]) if same else (None,)
             else:
                 yield node
+
+
+def _places(bits: int) -> Iterator[int]:
+    """The numbers of the bits that are set."""
+    while bits:
+        yield (bits & -bits).bit_length() - 1
+        bits &= bits - 1

@@ -40,7 +40,7 @@ from rosin.ir.op import Fold, Monoid, Value
 from rosin.ir.statements import flops, serial_loops, used_buffers
 from rosin.ir.statements import replace as replace_variables
 from rosin.ir.steps import Either, Inner, Kernel, Nest, Step
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.nest import CHAIN_FLOPS, CHAIN_REGISTERS, Arrangement, choose_lanes, placed, plain
 from rosin.passes.on_threads import threads
 from rosin.passes.rows import SCRATCH_BYTES, Rows

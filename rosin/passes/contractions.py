@@ -20,7 +20,7 @@ from rosin.ir.op import Fold
 from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.steps import Either, Kernel, Step
 from rosin.passes.contract import Contraction
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.joined_axes import with_joined_axes
 from rosin.passes.lanes import FEW_ROWS, WHOLE_BYTES
 from rosin.passes.on_threads import AHEAD

@@ -8,7 +8,7 @@ from rosin.ir import index as indices
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Store, substitute
 from rosin.ir.op import Elementwise, Pull, Reader, Value
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.where import Memory
 
 LONG, LONG_SUMS = 16, 320

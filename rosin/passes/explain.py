@@ -19,7 +19,7 @@ from rosin.ir.ops.movement import Constant
 from rosin.ir.sizes import Sizes
 from rosin.ir.steps import Again, Kernel
 from rosin.passes.cuts import Cut
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.tiles import TileSize
 from rosin.passes.to_loops import Making, Placed, lowered
 

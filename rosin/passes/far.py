@@ -9,15 +9,11 @@ all of memory, and somewhat longer rows are folded where they are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rosin.ir.dims import product
 from rosin.ir.facts import estimate
 from rosin.ir.op import Elementwise, Fold, Value
 from rosin.passes.flow import Flow
-
-if TYPE_CHECKING:
-    from rosin.passes.fusion import Group, Uses
+from rosin.passes.groups import Group, Uses
 
 LENGTH = 1 << 19
 """Rows of so many elements have left the cache, wherever these lie."""

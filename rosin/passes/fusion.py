@@ -1,10 +1,5 @@
 """Which nodes are computed together: the nodes of a graph fall into groups, each of which becomes one loop nest.
 
-A group has a *domain*, a list of axes with sizes. Every value computed in the group has, for each of its own axes,
-an axis of the domain. Some axes may be *reduced*: folds run over them. What has all axes of the domain is computed in
-the inner loops, what lacks the reduced ones once for each row of them; several folds over the same axes one after the
-other (a maximum, then a sum, then a quotient) share their rows, which stay in the cache.
-
 Three kinds of nodes are in no group: constants, which are data; moves of elements (reshape, transpose, broadcast,
 slice…), barriers and numbers made of sizes alone, which are read through; and nodes that have no loop meaning, which is
 an error here.
@@ -19,18 +14,12 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import field
-from math import prod
-from typing import TypeAlias
 
 from rosin.ir import index as indices
-from rosin.ir.dataclass import dataclass
-from rosin.ir.dims import Dim, product
-from rosin.ir.dtypes import DType
+from rosin.ir.dims import Dim
 from rosin.ir.errors import UnsupportedError
-from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
-from rosin.ir.index import Index, LoopVar, Quotient
+from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Apply, Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value
 from rosin.ir.ops.call import Barrier
@@ -42,6 +31,19 @@ from rosin.passes.beside import computed_beside
 from rosin.passes.cuts import Cut
 from rosin.passes.far import is_far
 from rosin.passes.flow import MOVE_FLOPS, Flow
+from rosin.passes.groups import (
+    Alignment,
+    Group,
+    Read,
+    Uses,
+    alignment,
+    goes_across,
+    has_rows,
+    is_contraction,
+    reads_across,
+    translate_free,
+    variable,
+)
 from rosin.passes.order import Run, ordered
 from rosin.passes.pieces import pieces
 from rosin.passes.through import (
@@ -54,9 +56,6 @@ from rosin.passes.through import (
     summed_apart,
 )
 
-Axes = tuple["int | None", ...]
-"""The domain axis of each axis of a value; None for an axis of size 1."""
-
 APART = Control | Host | Measure | Routine
 """What is a group of its own and no kernel: it becomes steps around kernels, or calls."""
 
@@ -68,79 +67,6 @@ JOINED = Elementwise | Fold | Pull | SINGLE
 
 MAX_NODES = 96
 """A group does not grow beyond so many nodes: its expressions stay shallow and its registers few."""
-
-LITTLE = 1 << 10
-"""Loops over no more elements are joined though they go through other arrays: to begin one costs as much."""
-
-
-Alignment: TypeAlias = "dict[LoopVar, int]"
-"""The domain axis of each variable of a node."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Read(Expr):
-    """The element of a value at an index, not yet resolved to memory."""
-
-    value: Value
-    index: tuple[Index, ...]
-
-    @property
-    def dtype(self) -> DType:  # pyright: ignore[reportIncompatibleVariableOverride]  # read-only here, never assigned
-        return self.value.type.dtype
-
-    def indices(self) -> tuple[Index, ...]:
-        return self.index
-
-    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
-        return Read(self.value, indices)
-
-
-@dataclass(eq=False)
-class Group:
-    """Nodes computed in one loop nest, in the order of the graph."""
-
-    number: int
-    domain: tuple[Dim, ...]
-    reduced: frozenset[int] = frozenset()
-    nodes: list[Node] = field(default_factory=list["Node"])
-    axes: dict[Value, Axes] = field(default_factory=dict["Value", "Axes"])
-    reads: dict[Value, Axes] = field(default_factory=dict["Value", "Axes"])
-    """For values of other groups that are read at one place of the whole domain, the domain axis of each axis."""
-    folded: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
-    """For each fold over the reduced axes, the domain axis of each axis of its own domain."""
-    across: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
-    """The same for each fold over the rows instead, whose result has the reduced axes or none, after all rows."""
-    contraction: bool = False
-    """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
-    pieces: int = 1
-    """How many nests compute it. Of several each leaves gaps in the result, and nothing follows elementwise."""
-    alone: bool = False
-    """Whether nothing may join."""
-    waits: int = 0
-    """The groups that barriers wait for through which it reads, as bits by number."""
-    every: set[int] = field(init=False)
-    """The axes of the domain that have more than one place."""
-
-    def __post_init__(self) -> None:
-        self.every = {i for i, n in enumerate(self.domain) if n != 1}
-
-    @property
-    def rows(self) -> frozenset[int]:
-        return frozenset(range(len(self.domain))) - self.reduced
-
-
-@dataclass(frozen=True, slots=True)
-class Uses:
-    """How one node reads stored values: its own domain as variables, and each value with the index it is read at."""
-
-    variables: tuple[LoopVar, ...]
-    result_rank: int
-    reads: tuple[Read, ...]
-
-
-def variable(name: str, extent: Dim) -> Index:
-    """A fresh loop variable as an index; an axis of size 1 has only the index 0."""
-    return indices.of(LoopVar(name, extent)) if extent != 1 else indices.ZERO
 
 
 class Fusion:
@@ -344,7 +270,7 @@ class Fusion:
     def _is_across(self, node: Node) -> bool:
         """Whether a fold keeps the axis along which the elements that it reads are neighbours."""
         uses = self.uses_of[node] = self.uses(node)
-        return not _is_contraction(uses) and _goes_across(uses)
+        return not is_contraction(uses) and goes_across(uses)
 
     def _place(self, node: Node) -> None:
         if isinstance(node.op, Constant) and not node.op.value.is_splat:
@@ -459,7 +385,7 @@ class Fusion:
         self._before[group] = 0
         group.alone = isinstance(node.op, SINGLE) or 0 in domain
         if isinstance(node.op, Fold):
-            group.contraction = _is_contraction(uses)
+            group.contraction = is_contraction(uses)
             if group.contraction:
                 types = tuple(v.type for v in node.operands)
                 group.pieces = len(pieces(node.op, uses.variables, uses.result_rank, types))
@@ -519,22 +445,22 @@ class Fusion:
         """The domain axis of each variable of the node when it can be computed in the group, else why it cannot."""
         if group.alone or len(group.nodes) >= MAX_NODES:
             return Cut.ALONE if group.alone else Cut.FULL
-        mapping = _alignment(group, uses)
+        mapping = alignment(group, uses)
         if isinstance(mapping, Cut):
             return mapping
         folded = {mapping[v] for v in uses.variables[uses.result_rank :] if v.extent != 1}
         own = {mapping[v] for v in uses.variables[: uses.result_rank] if v.extent != 1}
         every = group.every
-        if _reads_across(group, uses):
+        if reads_across(group, uses):
             return Cut.AFTER
         if isinstance(node.op, Fold):
             reduced = every & group.reduced
             if group.contraction:
                 return Cut.PRODUCT
-            if folded and own in (reduced, set()) and folded == every - reduced and _has_rows(group, reduced):
+            if folded and own in (reduced, set()) and folded == every - reduced and has_rows(group, reduced):
                 # A number of all rows would have them folded one by one.
                 return mapping if own or not self._rows_share(group) else Cut.SUMS
-            if (group.folded and _fold_axes(group) != {frozenset(folded)}) or (group.reduced and folded != reduced):
+            if (group.folded and group.fold_axes != {frozenset(folded)}) or (group.reduced and folded != reduced):
                 return Cut.SUMS
             if folded == every and self._is_stranger(group, uses):
                 return Cut.STRANGER
@@ -574,7 +500,7 @@ class Fusion:
     def _is_stranger(self, group: Group, uses: Uses) -> bool:
         """Whether a node reads of a group, which folds all of its domain to single numbers, nothing but these. To be
         computed there would save no pass over an array, and keep it from running on threads."""
-        if not group.every <= group.reduced or not _is_much(group):
+        if not group.every <= group.reduced or not group.is_much:
             return False
         return not any(
             set(axes) - {None} == group.every
@@ -584,7 +510,7 @@ class Fusion:
 
     def _are_strangers(self, group: Group, other: Group, translate: dict[int, int]) -> bool:
         """Whether two groups, each of which folds all of its domain to single numbers, go through no array together."""
-        if not (group.every <= group.reduced and other.every <= other.reduced and _is_much(group)):
+        if not (group.every <= group.reduced and other.every <= other.reduced and group.is_much):
             return False
         theirs = {v: tuple([None if a is None else translate[a] for a in axes]) for v, axes in other.reads.items()}
         return not any(group.reads.get(v) == axes for v, axes in theirs.items())
@@ -615,22 +541,22 @@ class Fusion:
             return Cut.WAITS
         if len(other.nodes) + len(group.nodes) > MAX_NODES:
             return Cut.FULL
-        theirs = _alignment(other, uses)
+        theirs = alignment(other, uses)
         if isinstance(theirs, Cut):
             return theirs
-        if _reads_across(other, uses):
+        if reads_across(other, uses):
             return Cut.AFTER
         if is_far(other, uses, self._flow):
             return Cut.FAR
         if len(other.domain) != len(group.domain):
             return Cut.AXES
         translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
-        _translate_free(other, group, translate)
+        translate_free(other, group, translate)
         if not len(translate) == len(set(translate.values())) == len(other.every):
             return Cut.PART
         reduced = frozenset(translate.get(i, -1) for i in other.reduced & other.every)
-        over = {frozenset(translate[a] for a in axes) for axes in _fold_axes(other)}
-        if (other.reduced and group.reduced and reduced != group.reduced) or len(over | _fold_axes(group)) > 1:
+        over = {frozenset(translate[a] for a in axes) for axes in other.fold_axes}
+        if (other.reduced and group.reduced and reduced != group.reduced) or len(over | group.fold_axes) > 1:
             return Cut.SUMS
         if other.reduced and group.reduced and self._directions(other) != self._directions(group):
             return Cut.ACROSS
@@ -646,7 +572,7 @@ class Fusion:
 
     def _directions(self, group: Group) -> set[bool]:
         """Whether folds over the reduced axes go across the lines of what they read, of each."""
-        return {_goes_across(self.uses_of[node]) for node in group.folded}
+        return {goes_across(self.uses_of[node]) for node in group.folded}
 
     def _full(self, group: Group) -> bool:
         """Whether every value of the group has every axis of its domain."""
@@ -708,7 +634,7 @@ class Fusion:
         """The groups in the order in which they run."""
         outputs = frozenset(self.roots(self.graph.outputs))
         reads = {
-            group: frozenset(r.value for n in group.nodes for r in self.uses_of[n].reads) - {*_results(group)}
+            group: frozenset(r.value for n in group.nodes for r in self.uses_of[n].reads) - {*group.results}
             for group in self._groups
         }
         stored = outputs.union(*reads.values())
@@ -717,21 +643,13 @@ class Fusion:
                 group.number,
                 self._order[id(group.nodes[-1])],
                 self._before[group],
-                tuple([v for v in _results(group) if v in stored]),
+                tuple([v for v in group.results if v in stored]),
                 reads[group],
             )
             for group in self._groups
         ]
         numbered = {group.number: group for group in self._groups}
         return [numbered[number] for number in ordered(runs, frozenset(self.graph.inputs), outputs)]
-
-
-def _is_much(group: Group) -> bool:
-    return estimate(product(group.domain)) > LITTLE
-
-
-def _results(group: Group) -> Iterable[Value]:
-    return (value for node in group.nodes for value in node.results)
 
 
 def _fresh(extents: tuple[Dim, ...]) -> tuple[tuple[LoopVar, ...], tuple[Index, ...]]:
@@ -742,100 +660,3 @@ def _fresh(extents: tuple[Dim, ...]) -> tuple[tuple[LoopVar, ...], tuple[Index, 
 
 def _nowhere(value: Value) -> Reader:
     raise AssertionError(f"{value} is made of sizes and constants")
-
-
-def _fold_axes(group: Group) -> set[frozenset[int]]:
-    """The domain axes that each fold of the group runs over; a fold may run over none."""
-    return {frozenset(a for a in axes if a is not None) for axes in group.folded.values()}
-
-
-def _translate_free(other: Group, group: Group, translate: dict[int, int]) -> None:
-    """Let axes of `other` that a node does not say anything about be those of `group` that have their sizes."""
-    free = sorted(group.every.difference(translate.values()))
-    for axis in sorted(other.every.difference(translate)):
-        found = next((i for i in free if group.domain[i] == other.domain[axis]), None)
-        if found is not None:
-            free.remove(found)
-            translate[axis] = found
-
-
-def _reads_across(group: Group, uses: Uses) -> bool:
-    """Whether the node reads what is known only after all rows of the group."""
-    after = {node.results[0] for node in group.across}
-    return bool(after) and any(read.value in after for read in uses.reads)
-
-
-def _has_rows(group: Group, reduced: set[int]) -> bool:
-    """Whether the group folds along axes whose elements are neighbours in memory, one row after the other."""
-    inner = [next((a for a in reversed(axes) if a is not None), None) for axes in group.reads.values()]
-    return _fold_axes(group) == {frozenset(reduced)} and bool(inner) and all(axis in reduced for axis in inner)
-
-
-def _alignment(group: Group, uses: Uses) -> Alignment | Cut:
-    """The domain axis of each variable of a node, if it reads the group's values each at one place of the domain."""
-    mapping: Alignment = {}
-    for read in uses.reads:
-        computed = group.axes.get(read.value)
-        axes = computed or group.reads.get(read.value)
-        if axes is None:
-            continue
-        for position, axis in zip(read.index, axes, strict=True):
-            if axis is None:
-                continue
-            bare = len(position.terms) == 1 and not position.constant and isinstance(position.terms[0][0], LoopVar)
-            if computed is None and not bare:
-                # Another place of a value from elsewhere, which says nothing about how the two line up.
-                continue
-            if not bare or position.terms[0][1] != 1:
-                return Cut.ELSEWHERE
-            var = position.terms[0][0]
-            if not isinstance(var, LoopVar) or mapping.get(var, axis) != axis or group.domain[axis] != var.extent:
-                return Cut.ELSEWHERE
-            mapping[var] = axis
-    if len(set(mapping.values())) != len(mapping):
-        return Cut.ELSEWHERE
-    missing = [v for v in uses.variables if v not in mapping and v.extent != 1]
-    free = sorted(group.every.difference(mapping.values())) if missing else []
-    for var in missing:
-        axis = next((i for i in free if group.domain[i] == var.extent), None)
-        if axis is None:
-            return Cut.AXES
-        free.remove(axis)
-        mapping[var] = axis
-    return mapping
-
-
-def _goes_across(uses: Uses) -> bool:
-    """Whether a fold keeps an axis along which elements that it reads are neighbours."""
-    folded = set(uses.variables[uses.result_rank :])
-    last = [read.index[-1].variables() for read in uses.reads if read.index]
-    return any(found and folded.isdisjoint(found) for found in last)
-
-
-def _is_contraction(uses: Uses) -> bool:
-    """Whether the fold reads at least two values, each used again along some axis that it lacks or has only a quotient
-    of, as the inputs of a group of channels are, or in many windows that have it in common."""
-    every = {v for v in uses.variables if v.extent != 1}
-    if len(uses.reads) < 2:
-        return False
-    lacking = [{v for position in r.index for v in _telling(position)} != every for r in uses.reads]
-    return any(lacking) and all(lacks or _slides(r, uses) for lacks, r in zip(lacking, uses.reads, strict=True))
-
-
-def _slides(read: Read, uses: Uses) -> bool:
-    """Whether a value is read in many windows that have places in common."""
-    result, folded = set(uses.variables[: uses.result_rank]), set(uses.variables[uses.result_rank :])
-    positions = [i.variables() for i in read.index]
-    windows = {v for found in positions if not found.isdisjoint(result) for v in found & folded}
-    return prod(estimate(v.extent) for v in windows) >= MANY_IN_WINDOWS
-
-
-MANY_IN_WINDOWS = 16
-"""Windows of fewer elements are passed by row by row."""
-
-
-def _telling(position: Index) -> Iterable[LoopVar]:
-    """The variables of which every number leads to another place."""
-    for atom, _ in position.terms:
-        if not isinstance(atom, Quotient):
-            yield from Index(0, ((atom, 1),)).variables()

@@ -15,7 +15,7 @@ from rosin.ir.loops import Local, walk
 from rosin.ir.op import Fold
 from rosin.ir.statements import all_indices
 from rosin.passes.epilogue import Epilogue
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.nest import joins
 from rosin.passes.pieces import Piece
 from rosin.passes.where import Memory

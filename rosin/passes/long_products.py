@@ -12,6 +12,7 @@ from rosin.ir.dtypes import f32, f64
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.contract import DotGeneral
+from rosin.ir.types import TensorType
 from rosin.passes.base import Pass, ops_of, rebuild
 from rosin.passes.on_threads import PARALLEL_WORK
 
@@ -42,32 +43,32 @@ class LongProducts(Pass):
         b = Builder()
 
         def visit(node: Node, operands: Values) -> Values | None:
-            op, parts = node.op, _parts(node)
-            return (_in_parts(b, op, *operands, parts=parts),) if parts and isinstance(op, DotGeneral) else None
+            op = node.op
+            if not isinstance(op, DotGeneral):
+                return None
+            (lhs, rhs), (result,) = operands, node.results
+            parts = _parts(op, lhs.type, rhs.type, result.type)
+            return None if parts is None else (_in_parts(b, op, lhs, rhs, parts),)
 
         return rebuild(graph, visit, b)
 
 
-def _parts(node: Node) -> int | None:
+def _parts(op: DotGeneral, lhs: TensorType, rhs: TensorType, result: TensorType) -> int | None:
     """Into how many parts the first axes of both operands are cut; None for a product that stays whole."""
-    op = node.op
-    if not isinstance(op, DotGeneral) or op.lhs_batch or op.dtype not in (f32, f64):
+    if op.lhs_batch or op.dtype not in (f32, f64) or not is_static((*lhs.shape, *rhs.shape)):
         return None
     # Only rows of both are what threads have written before, and what they can share.
     if (0, 0) not in zip(op.lhs_contract, op.rhs_contract, strict=True):
         return None
-    (lhs, rhs), (result,) = node.operands, node.results
-    if not is_static((*lhs.type.shape, *rhs.type.shape)):
-        return None
-    terms = prod(lhs.type.sizes[axis] for axis in op.lhs_contract)
-    read, made = prod(lhs.type.sizes) + prod(rhs.type.sizes), prod(result.type.sizes)
+    terms = prod(lhs.sizes[axis] for axis in op.lhs_contract)
+    read, made = prod(lhs.sizes) + prod(rhs.sizes), prod(result.sizes)
     # A vector is near whichever thread reads it.
-    if terms * made < PARALLEL_WORK or terms * made in (lhs.type.size, rhs.type.size):
+    if terms * made < PARALLEL_WORK or terms * made in (lhs.size, rhs.size):
         return None
-    return next((n for n in PARTS if lhs.type.sizes[0] % n == 0 and n * made * FEW <= read), None)
+    return next((n for n in PARTS if lhs.sizes[0] % n == 0 and n * made * FEW <= read), None)
 
 
-def _in_parts(b: Builder, op: DotGeneral, lhs: Value, rhs: Value, *, parts: int) -> Value:
+def _in_parts(b: Builder, op: DotGeneral, lhs: Value, rhs: Value, parts: int) -> Value:
     def cut(x: Value) -> Value:
         first, *others = x.type.sizes
         return b.reshape(x, (parts, first // parts, *others))

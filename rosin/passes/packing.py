@@ -18,7 +18,7 @@ from rosin.ir.op import Reader, Value
 from rosin.ir.statements import replace as replace_indices
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
-from rosin.passes.fusion import variable
+from rosin.passes.groups import variable
 from rosin.passes.nest import arranged, copied
 from rosin.passes.where import Memory
 

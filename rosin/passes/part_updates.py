@@ -9,7 +9,7 @@ from rosin.ir.loops import Buffer, Expr, Kind, Load, Loop, Scope, Statement, Sto
 from rosin.ir.op import Push
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.on_threads import threads
 from rosin.passes.where import Memory
 

@@ -12,7 +12,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Guard, Load, Local, Scope, Within, walk
 from rosin.ir.op import Fold, Reader
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.overlap import Overlap
 from rosin.passes.packing import Operand, Packing, is_plain, joined_shape
 from rosin.passes.pieces import Piece, reduced

@@ -42,7 +42,7 @@ from rosin.ir.ops.cast import convert
 from rosin.ir.ops.logic import Less
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Branch, Kernel, Nest
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.on_threads import threads
 from rosin.passes.where import Memory
 

@@ -33,7 +33,7 @@ from rosin.ir.loops import (
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import flops
 from rosin.ir.steps import Either, Inner, Nest, Step
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.nest import goes_by_blocks
 from rosin.passes.where import Memory
 

@@ -39,7 +39,7 @@ from rosin.ir.loops import (
 from rosin.ir.op import Running, Types
 from rosin.ir.statements import offsets, used_buffers
 from rosin.ir.steps import Kernel
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.nest import COLUMN_REGISTERS, choose_lanes
 from rosin.passes.on_threads import threads
 from rosin.passes.where import Memory

@@ -15,7 +15,7 @@ from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.cast import convert
 from rosin.ir.statements import replace, serial_loops, used_buffers
 from rosin.ir.steps import Kernel, Nest, Step
-from rosin.passes.fusion import Group
+from rosin.passes.groups import Group
 from rosin.passes.on_threads import threads
 from rosin.passes.part_updates import part_updates
 from rosin.passes.row_updates import row_updates

@@ -43,7 +43,8 @@ from rosin.passes.blocks import blocked_steps
 from rosin.passes.contractions import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
-from rosin.passes.fusion import APART, Fusion, Group, variable
+from rosin.passes.fusion import APART, Fusion
+from rosin.passes.groups import Group, variable
 from rosin.passes.kept import block_of, kept_values, split_off
 from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.on_threads import threads

@@ -91,7 +91,7 @@ FUNCTIONS = {
     "atanh": Function(mpmath.atanh, np.arctanh, (-1, 1), (1.5, 1.5)),
     "sigmoid": Function(lambda x: 1 / (1 + mpmath.exp(-x)), scipy.special.expit, (-750, 40), (1.8, 1.8)),
     "erf": Function(mpmath.erf, scipy.special.erf, (-7, 7), (1.3, 1.3)),
-    "erfc": Function(mpmath.erfc, scipy.special.erfc, (-7, 28), (1.8, 4.0)),
+    "erfc": Function(mpmath.erfc, scipy.special.erfc, (-7, 28), (1.8, 1.8)),
     "erfinv": Function(_erfinv, scipy.special.erfinv, (-1, 1), (1.6, 4.0)),
     "ndtr": Function(mpmath.ncdf, scipy.special.ndtr, (-15, 7), (1.9, 0.0)),
     "lgamma": Function(_log_gamma, scipy.special.gammaln, (-30, 50), (1.0, 4.0), 1e-15),
