@@ -28,7 +28,7 @@ def put(path: Path, rows: Sequence[dict[str, Any]], machine: Mapping[str, Any]) 
 
 
 def combined(turns: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Figures of several processes as their medians."""
+    """Figures of several processes as their medians, each of some works or of all."""
     works: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for turn in turns:
         for work in turn["works"]:

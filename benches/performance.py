@@ -55,17 +55,20 @@ def run(options: argparse.Namespace) -> list[str]:
             given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
             return given | {"ROSIN_CACHE_DIR": str(Path(folder) / f"{file}-{turn}")}
 
-        turns = [Path(folder) / f"{turn}.json" for turn in range(options.processes)]
-        for turn, path in enumerate(turns):
+        measured: list[Path] = []
+        for turn in range(options.processes):
             for file in options.files:
-                print(f"== {file}, {turn + 1} of {len(turns)}", flush=True)
+                print(f"== {file}, {turn + 1} of {options.processes}", flush=True)
+                path = Path(folder) / f"{file}-{turn}.json"
                 command = [sys.executable, str(HERE / f"{file}.py"), "--rounds", str(options.rounds)]
                 command += ["--json", str(path)] + (["--peers", options.peers] if options.peers else [])
                 if subprocess.run(command, env=environment(file, turn), check=False).returncode:
                     failed[file] = None
-        if not any(path.exists() for path in turns):
+                if path.exists():
+                    measured.append(path)
+        if not measured:
             return list(failed)
-        figures = _figures.combined([_figures.read(path) for path in turns if path.exists()])
+        figures = _figures.combined([_figures.read(path) for path in measured])
         for work in figures["works"]:
             if any(word in work["name"] for word in STEPS):
                 work["peak"] = {
