@@ -14,6 +14,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.loops import Load, Loop, Scope, Statement, Store
 from rosin.ir.op import Value
 from rosin.ir.steps import Kernel
+from rosin.runtime.jit import host
 from tests.passes.test_contract import compiled
 from tests.passes.test_fusion import graph_of
 
@@ -88,6 +89,7 @@ def test_results_take_the_memory_of_what_squares_are_read_from() -> None:
     shapes = ((2, 64, 14, 14), (32, 64, 3, 3), (2, 32, 14, 14))
     given = [random.standard_normal(shape).astype(np.float32) for shape in shapes]
     over = rosin.compile(layer, donate_argnums=2)
-    assert "takes the memory of other" in over.text(*given, stage="loops")
+    if host().vector_bytes == 64:  # Images of 14x14 have other tiles of narrower vectors.
+        assert "takes the memory of other" in over.text(*given, stage="loops")
     found = over(*given[:2], rnp.asarray(given[2].copy()))
     np.testing.assert_array_equal(np.asarray(found), np.asarray(rosin.compile(layer)(*given)))

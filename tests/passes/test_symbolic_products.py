@@ -13,6 +13,7 @@ import rosin
 from rosin import numpy as rnp
 from rosin.passes import contractions, panels
 from rosin.runtime import threads
+from rosin.runtime.jit import host
 
 
 def plain(x: Any, y: Any) -> Any:
@@ -106,8 +107,9 @@ def test_panels_have_the_bits_of_static_sizes(
     sizes = [(40, 530, 270), (11, 530, 270), (12, 600, 270), (99, 513, 257), (101, 513, 300), (600, 700, 129)]
     symbolic = rosin.compile(f, dynamic=dynamic)
     shown = symbolic.text(*arguments(*sizes[0]), stage="loops")
-    assert "_blocks" in shown
-    assert ("_copied" in shown) == (0 in free), "whether there are that many rows is known"
+    if host().vector_bytes == 64:  # Tiles of narrower vectors are lower, and panels come up at other sizes.
+        assert "_blocks" in shown
+        assert ("_copied" in shown) == (0 in free), "whether there are that many rows is known"
     for size in sizes:
         x, y = arguments(*(n if axis in free else sizes[0][axis] for axis, n in enumerate(size)))
         static = rosin.compile(f, dynamic=False)
