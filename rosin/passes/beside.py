@@ -65,6 +65,8 @@ class _Ways:
         self.operands: dict[Value, list[Value]] = {}
         """The large values of what a value is computed from, for each that may be computed again."""
         self._go_back()
+        # What later work reads and nothing can make again is stored for it.
+        self.stored |= self.read.keys() - self.operands.keys()
 
     def _number_all(self) -> None:
         for value in self.graph.outputs:
@@ -120,11 +122,11 @@ class _Ways:
 
     def _storing(self, value: Value) -> int:
         """What it costs to have a value in memory for all later work, in operations."""
-        bits = self.needed[value]
-        if value in self.stored or (value not in self.operands and value in self.read):
-            times = (bits & ~self.read.get(value, 0)).bit_count()
+        needed = self.needed[value]
+        if value in self.stored:  # There is only to read it where nothing does so anyway.
+            times = (needed & ~self.read.get(value, 0)).bit_count()
         else:
-            times = 1 + bits.bit_count()
+            times = 1 + needed.bit_count()
         return FLOPS_A_BYTE * estimate(value.type.bytes) * times
 
     def _computing(self, value: Value) -> int:
@@ -158,6 +160,7 @@ class _Ways:
         return [v for v in dict.fromkeys(self._elements(v, size) for v in node.operands) if v is not None]
 
     def _elements(self, value: Value, size: int) -> Value | None:
+        """The value that a value's elements come from, in whatever order; None where these are few beside so many."""
         while estimate(value.type.size) * SMALL > size:
             node = self.made.get(value)
             if node is not None and isinstance(node.op, Barrier):
