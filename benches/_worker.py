@@ -32,6 +32,7 @@ def main(file: str, name: str | None = None) -> None:
     assert run is not None
     run()
     first = time.process_time() - start
+    _rivals.finish_code()
     start = time.perf_counter()
     run()
     times = max(1, int(SECONDS / (time.perf_counter() - start)))

@@ -172,8 +172,10 @@ class RoutineCall:
     """Where the first element of each result goes, and the room that the routine needs, if it `has_room`."""
     numbers: tuple[Dim, ...]
     count: Dim
-    work: Dim | None
-    """The scalar operations, where their number decides at run time whether threads run it; None where none may."""
+    work: Dim
+    """The scalar operations of all pieces."""
+    on_threads: bool
+    """Whether threads may share the pieces, which their work decides at run time."""
     has_room: bool = False
     begins: bool = False
     """Whether the routine does something before its pieces, on the thread that runs the program."""

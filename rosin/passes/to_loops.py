@@ -355,9 +355,10 @@ class Region:
         if has_room:
             writes.append(self.arena(f"room_{self.names[node.results[0]]}", TensorType(u8, (task.room,))))
         given, made = (tuple(Load(p.buffer, p.base) for p in places) for places in (reads, writes))
-        on_threads, _ = threads(task.work)
-        work = task.work if on_threads and task.count != 1 else None
-        call = RoutineCall(task.name, given, made, task.numbers, task.count, work, has_room, task.begins)
+        on_threads = threads(task.work)[0] and task.count != 1
+        call = RoutineCall(
+            task.name, given, made, task.numbers, task.count, task.work, on_threads, has_room, task.begins
+        )
         return [*steps, call]
 
     # -- places --------------------------------------------------------------------------------------------

@@ -7,10 +7,14 @@ An entry is one file, `<folder>/<first two digits of the key>/<key>`:
 The checksum covers the key, the metadata and the data, so a damaged, truncated or misplaced file is a miss (and goes),
 never a wrong answer. A file appears whole under its name (`os.replace`) and is never changed after. Its time of
 modification is when it was last used, to the hour: the least recently used files go when the folder is over its limit.
+
+What a call waits for is put for later: this process has it at once, and its file is written when the call is done.
 """
 
 from __future__ import annotations
 
+import _thread
+import atexit
 import contextlib
 import functools
 import itertools
@@ -18,6 +22,7 @@ import marshal
 import os
 import re
 import struct
+import threading
 import time
 import warnings
 
@@ -39,6 +44,7 @@ _MARSHAL = 2  # the version of Python's format, which all read alike
 _HEADER = struct.Struct("<8sIIQ32s")
 _HOUR = 3600.0
 _UNFINISHED = ".new"  # ends the name of a file that is being written
+_LATER_SECONDS = 0.05  # by then a first call is done, or waits for LLVM
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,9 @@ class ObjectCache:
         path = self._path(key)
         if not self._enabled:
             return None
+        waiting = _waiting.get(path)
+        if waiting is not None:
+            return _decode(key, waiting[1])
         try:
             with open(path, "rb") as file:
                 stored = file.read()
@@ -108,18 +117,30 @@ class ObjectCache:
             pass  # a folder we may only read: the entry is as good, or stays as bad, as it was
         return entry
 
-    def put(self, key: str, data: bytes, meta: Mapping[str, Any] | None = None) -> None:
-        """Keep an entry, replacing the one of the same key. Raises `TypeError` for metadata of other types."""
+    def put(self, key: str, data: bytes, meta: Mapping[str, Any] | None = None, later: bool = False) -> None:
+        """Keep an entry, replacing the one of the same key; `later`, its file is written by another thread soon, or
+        when the process ends. Raises `TypeError` for metadata of other types."""
         path = self._path(key)
         stored = _encode(key, data, {} if meta is None else meta)
         if not self._enabled or len(stored) > self.limit:
             return
+        if later:
+            _waiting[path] = self, stored
+            # Whoever writes goes on until nothing waits.
+            if len(_waiting) == 1:
+                _thread.start_new_thread(_write_soon, ())
+        else:
+            _waiting.pop(path, None)
+            self.write(path, stored)
+
+    def write(self, path: str, stored: bytes) -> None:
+        """Write the file of an entry."""
         try:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             _write_whole(path, stored)
             self._unchecked += len(stored)
             # Programs that put little still look at the folder now and then: one key in 64.
-            if self._unchecked > self.limit // 8 or int(key[:2], 16) < 4:
+            if self._unchecked > self.limit // 8 or int(os.path.basename(path)[:2], 16) < 4:
                 self._unchecked = 0
                 self._evict()
         except OSError as error:
@@ -127,11 +148,13 @@ class ObjectCache:
 
     def clear(self) -> None:
         """Remove every entry."""
+        write_waiting()
         for file in self._files():
             _remove(file.path)
 
     def size(self) -> int:
         """Bytes of all entries."""
+        write_waiting()
         return sum(status.st_size for _, status in self._statuses())
 
     def _path(self, key: str) -> str:
@@ -170,6 +193,37 @@ class ObjectCache:
             if abandoned or (total > goal and not unfinished):
                 _remove(path)
                 total -= status.st_size
+
+
+_waiting: dict[str, tuple[ObjectCache, bytes]] = {}
+"""What is to be in files whose paths these are, in any cache of this process."""
+_writing = threading.Lock()
+
+
+@atexit.register
+def write_waiting() -> None:
+    """Write the files of all that was put for later."""
+    with _writing:
+        while (path := next(iter(_waiting.copy()), None)) is not None:
+            waiting = store, stored = _waiting[path]
+            store.write(path, stored)
+            if _waiting.get(path) is waiting:
+                del _waiting[path]
+
+
+def _write_soon() -> None:
+    time.sleep(_LATER_SECONDS)
+    write_waiting()
+
+
+def _forget_waiting() -> None:
+    """In a process that was forked: the one that it comes from writes what it has put."""
+    global _writing
+    _waiting.clear()
+    _writing = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_waiting)
 
 
 @functools.cache

@@ -173,7 +173,7 @@ class Loading:
         made = iter(self._compiling.objects())
         for number, count in self._pieces.items():
             own = self._objects[number] = list(itertools.islice(made, count))
-            cache.default().put(self._keys[number], b"".join(own), {"lengths": list(map(len, own))})
+            cache.default().put(self._keys[number], b"".join(own), {"lengths": list(map(len, own))}, later=True)
         return [load_object(*self._objects[number]) for number in range(len(self._keys))]
 
 

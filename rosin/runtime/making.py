@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
+from typing import Self
 
 from rosin.backends.llvm.program import program_text, program_texts
-from rosin.ir import loop_printer, printer, steps
+from rosin.ir import facts, loop_printer, printer, steps
 from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph
 from rosin.ir.sizes import Sizes
@@ -25,6 +26,36 @@ from rosin.runtime import jit, limits, threads
 
 MOST_MODULES = 8
 """As so many modules a program is compiled at most, each on a thread."""
+
+
+QUICK_WORK = 400_000_000
+"""A call of a routine that does more scalar operations, which take some two milliseconds, waits for good code: what is
+made in the least time takes up to four times as long."""
+
+
+@dataclass(frozen=True)
+class Routines:
+    """The routines that a program calls."""
+
+    names: tuple[str, ...] = ()
+    plans: tuple[tuple[str, int], ...] = ()
+    """The numbers of plans that routines will ask for."""
+    quick: bool = False
+    """Whether code that is made in the least time does for them."""
+
+    @classmethod
+    def of(cls, program: steps.Program) -> Self:
+        calls = list(steps.routine_calls(program.steps))
+        if not calls:
+            return cls()
+        from rosin.backends.llvm.routines import plan_for, routine_for
+
+        width = jit.host().vector_bytes
+        names = {routine_for(call.name, call.numbers, width) for call in calls}
+        numbers = ((call.name, plan_for(call.name, call.numbers, width)) for call in calls)
+        plans = {(name, number) for name, number in numbers if number is not None}
+        quick = all(facts.estimate(call.work) <= QUICK_WORK for call in calls)
+        return cls(tuple(sorted(names)), tuple(sorted(plans)), quick)
 
 
 @dataclass(frozen=True)
@@ -43,18 +74,18 @@ class Making:
     def stages(self) -> tuple[str, ...]:
         return ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES), "loops", "llvm", "optimized", "assembly")
 
-    def build(self, watch: Instrument | None) -> tuple[steps.Program, list[bytes], list[str]]:
-        """The loop-level program, its object code in one piece or more, and the names of the routines that it calls,
-        which are to be made (rosin.runtime.routines)."""
+    def build(self, watch: Instrument | None) -> tuple[steps.Program, list[bytes], Routines]:
+        """The loop-level program, its object code in one piece or more, and the routines that it calls, which are to be
+        made (rosin.runtime.routines)."""
         graph = pipeline.run(self.graph, instrument=watch)
         start = time.perf_counter()
         program = self._loops(graph)
         middle = time.perf_counter()
-        names, plans = _routines(program)
-        if names and threads.num_threads() > 1:
+        called = Routines.of(program)
+        if called.names and threads.num_threads() > 1:
             from rosin.runtime import routines
 
-            routines.begin(names, plans)
+            routines.begin(called.names, called.plans, called.quick)
         most, target = min(threads.num_threads(), MOST_MODULES), jit.host()
         with jit.Compiling(most) as compiling:
             give = compiling.add if most > 1 else None
@@ -78,7 +109,7 @@ class Making:
             done = time.perf_counter()
             size = f"{sum(map(len, objects))} bytes of object code"
             watch.later("assembly", done - late, lambda: "\n".join(map(jit.assembly, texts)), size)
-        return program, objects, names
+        return program, objects, called
 
     def lowered(self) -> Graph:
         """The graph after all passes."""
@@ -120,16 +151,3 @@ class Making:
 def _collect() -> None:
     """Search what is young for garbage in cycles: what has compiled made much that a search looks through."""
     gc.collect(0)
-
-
-def _routines(program: steps.Program) -> tuple[list[str], list[tuple[str, int]]]:
-    """The names of the routines that a program calls, and the numbers of plans that these will ask for."""
-    calls = list(steps.routine_calls(program.steps))
-    if not calls:
-        return [], []
-    from rosin.backends.llvm.routines import plan_for, routine_for
-
-    width = jit.host().vector_bytes
-    names = {routine_for(call.name, call.numbers, width) for call in calls}
-    plans = {(call.name, number) for call in calls if (number := plan_for(call.name, call.numbers, width)) is not None}
-    return sorted(names), sorted(plans)

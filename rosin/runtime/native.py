@@ -75,14 +75,14 @@ class NativeExecutable(Executable):
         watch = _watch()
         self.receiver: Receiver | None = None
         """What the program asks of Python; None when it asks nothing."""
-        objects = self._objects(watch)
+        objects, quick = self._objects(watch)
         threads.install()
         tapes.install()
         host.install()
         if self.routines:
             from rosin.runtime import routines
 
-            routines.install(self.routines)
+            routines.install(self.routines, quick)
         blocks.tidy()
         self.library = loading.load_object(*objects)
         self.address = self.library.address(ENTRY)
@@ -106,8 +106,9 @@ class NativeExecutable(Executable):
     def stages(self) -> tuple[str, ...]:
         return self._making().stages
 
-    def _objects(self, watch: Instrument | None) -> list[bytes]:
-        """The object code, in one piece or more, from the disk if it is there; sets what else a call needs to know."""
+    def _objects(self, watch: Instrument | None) -> tuple[list[bytes], bool]:
+        """The object code, in one piece or more, from the disk if it is there, and whether quick code does for its
+        routines; sets what else a call needs to know."""
         tunes = self.tiles is None and watch is None and os.environ.get(TUNE, "0") != "0"
         key = _key(self.graph, self.donated, self.known, self.sizes, tunes, self._may_keep)
         keeps = self.tiles is None and not _is_local(self.graph)
@@ -140,11 +141,12 @@ class NativeExecutable(Executable):
                 "lengths": list(map(len, objects)),
                 "kept_bytes": 0 if program.block is None else program.block.bytes,
                 "tiles": [[key, size.vectors, size.rows] for key, size in (self.tiles or {}).items()],
-                "routines": routines,
+                "routines": list(routines.names),
+                "quick": routines.quick,
             }
             # What an instrument is about to check may turn out to be wrong.
             if keeps and watch is None:
-                cache.default().put(key, b"".join(objects), meta)
+                cache.default().put(key, b"".join(objects), meta, later=True)
         self.arena_bytes = int(meta["arena_bytes"])
         self.slots = int(meta["slots"])
         self.kept_bytes = int(meta["kept_bytes"])
@@ -152,7 +154,7 @@ class NativeExecutable(Executable):
         self._tuned = meta["tiles"]
         self.routines: list[str] = meta["routines"]
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
-        return objects
+        return objects, meta["quick"]
 
     def lowered(self) -> Graph:
         """The graph after all passes."""

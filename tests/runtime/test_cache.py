@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,67 @@ def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put(key("a"), b"data")
     assert store.get(key("a")) is None
     assert not (tmp_path / "own").exists()
+
+
+def test_what_is_put_for_later_is_there_at_once(store: ObjectCache) -> None:
+    """For caches of the same folder in this process; its file comes without anyone asking, and the last one counts."""
+    store.put(key("a"), b"data", {"n": 1}, later=True)
+    assert not store.folder.exists()
+    assert ObjectCache(store.folder).get(key("a")) == cache.Entry(b"data", {"n": 1})
+    with pytest.raises(TypeError):
+        store.put(key("b"), b"", {"x": object()}, later=True)
+    store.put(key("a"), b"newer", later=True)
+    store.put(key("c"), b"c", later=True)
+    wait_until(lambda: not cache._waiting)
+    assert store.get(key("a")) == cache.Entry(b"newer", {})
+    assert len([path for path in store.folder.rglob("*") if path.is_file()]) == 2
+    store.put(key("a"), b"for later", later=True)
+    store.put(key("a"), b"now")
+    assert store.get(key("a")) == cache.Entry(b"now", {})
+    cache.write_waiting()
+    assert store.get(key("a")) == cache.Entry(b"now", {})
+    store.put(key("d"), b"", later=True)
+    store.clear()
+    assert store.get(key("d")) is None
+    assert store.size() == 0
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done() and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def test_eviction_writes_what_is_put_for_later_once(tmp_path: Path) -> None:
+    """Keys that have the folder looked at when they are written."""
+    store = ObjectCache(tmp_path, limit=10_000)
+    keys = [name for name in map(key, map(str, range(2000))) if int(name[:2], 16) < 4]
+    for name in keys:
+        store.put(name, bytes(1000), later=True)
+    cache.write_waiting()
+    assert 0 < store.size() <= 10_000
+    assert not cache._waiting
+
+
+LATER = """
+import os, sys
+from rosin.runtime.cache import ObjectCache
+store = ObjectCache(sys.argv[1])
+store.put("a" * 64, b"parent", later=True)
+child = os.fork()
+if not child:
+    store.put("b" * 64, b"child", later=True)
+    sys.exit()
+os.waitpid(child, 0)
+"""
+
+
+def test_a_process_that_ends_writes_what_waits(tmp_path: Path) -> None:
+    """One that was forked has forgotten what the other one waits to write."""
+    subprocess.run([sys.executable, "-c", LATER, str(tmp_path)], check=True)
+    store = ObjectCache(tmp_path)
+    assert store.get("a" * 64) == cache.Entry(b"parent", {})
+    assert store.get("b" * 64) == cache.Entry(b"child", {})
 
 
 def hammer(folder: str, seed: int) -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from rosin.backends.llvm.names import RECEIVER
+from rosin.backends.llvm.names import CODE, NOW, RECEIVER
 from rosin.ir.dataclass import dataclass
 
 MODULE_CHARACTERS = 3_000
@@ -180,6 +180,24 @@ def called(text: str) -> str:
     needed = found | _needed((pieces[name] for name in found), pieces)
     kept = [[piece for name, piece in part.items() if name in needed] for part in (heads, functions)]
     return "\n".join([*kept[0], "", *kept[1]])
+
+
+def replaceable(text: str, name: str) -> str:
+    """A module in which each function whose name begins so has a variable that points to it, and another function that
+    calls what the variable points to."""
+    added: list[str] = []
+    for found in re.finditer(rf"^define (\w+) (@{re.escape(name)}[\w.]*)\((.*)\) nounwind", text, re.MULTILINE):
+        result, function, parameters = found.groups()
+        value, given = ("", "") if result == "void" else ("%result = ", " %result")
+        added.append(
+            f"{function}{CODE} = global ptr {function}\n"
+            f"define {result} {function}{NOW}({parameters}) nounwind{COLD} {{\n"
+            f"  %code = load atomic ptr, ptr {function}{CODE} acquire, align 8\n"
+            f"  {value}call {result} %code({parameters})\n"
+            f"  ret {result}{given}\n"
+            "}\n"
+        )
+    return "\n".join([text, *added])
 
 
 def split(text: str, most: int) -> list[str]:

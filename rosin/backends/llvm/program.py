@@ -425,10 +425,10 @@ class _Module(ControlSteps):
             self.declarations.add(f"declare i32 @{name}{BEGIN}(ptr)")
             self.stop_unless_zero(e, e.define(f"call i32 @{name}{BEGIN}(ptr %words)", "i32"), e.label("begun"))
         self.declarations.add(f"declare void @{name}(ptr, i64, i64)")
-        if step.work is None:
-            e.line(f"call void @{name}(ptr %words, i64 0, {count.typed})")
-        else:
+        if step.on_threads:
             self.on_threads(e, step.work, name, "%words", count)
+        else:
+            e.line(f"call void @{name}(ptr %words, i64 0, {count.typed})")
 
 
 def _kernel_of(step: Kernel | Again) -> Kernel:

@@ -40,7 +40,7 @@ def rewrite(function: FunctionType, is_fixed: Callable[[tuple[str, ...]], bool])
 
     outcome = build.rewrite(function, is_fixed)
     if key is not None:
-        cache.default().put(key, _written(outcome))
+        cache.default().put(key, _written(outcome), later=True)
     return outcome
 
 

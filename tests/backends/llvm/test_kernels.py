@@ -43,7 +43,7 @@ def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Arra
     threads.install()
     host.install()
     calls = routine_calls(program.steps)
-    routines.install((routine_for(call.name, call.numbers, vector_bytes) for call in calls), vector_bytes)
+    routines.install([routine_for(call.name, call.numbers, vector_bytes) for call in calls], vector_bytes=vector_bytes)
     library = loading.load_object(jit.compile_object(program_text(program, vector_bytes)))
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(library.address(ENTRY))
     results = [np.full(v.type.sizes, 77, v.type.dtype.numpy) for v in graph.outputs]
