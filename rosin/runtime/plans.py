@@ -28,7 +28,7 @@ from rosin.ir.op import NumpyArray
 from rosin.ir.ops.fourier import GRID, GROUP, LONG, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import jit, loading
 
-__all__ = ["Draft", "Planner", "planner", "radices", "turns"]
+__all__ = ["Draft", "Planner", "first_turns", "planner", "radices", "turns"]
 
 SHORT_KINDS = {kind: name for kinds in (ways.SIDE_BY_SIDE, ways.SHORT_ALONE) for name, kind in kinds.items()}
 """The transforms of many short lines, by the kinds of their plans."""
@@ -243,7 +243,8 @@ class Draft:
             words[ways.SEVERAL] = self._plan(length * ways.KINDS + several)
         if length % 2 == 0:
             # The number 0 of the table is not used.
-            self.tables.append((words, ways.TABLE, lambda: -1j * self._turns(-np.arange(half // 2 + 1), length)))
+            exact = self.planner.dtype == dtypes.f64
+            self.tables.append((words, ways.TABLE, lambda: -1j * first_turns(half // 2 + 1, length, exact).conj()))
         return words
 
 
@@ -286,10 +287,23 @@ def turns(parts: NumpyArray, count: int, exact: bool = True) -> NumpyArray:
     if parts.size < MANY:
         return _turns(parts, count).astype(np.complex128)
     step = int(count**0.5) + 1
-    few, whole = _turns(np.arange(step), count), _turns(np.arange(0, count, step), count)
-    if not exact:
-        few, whole = few.astype(np.complex128), whole.astype(np.complex128)
+    few, whole = _factors(np.arange(step), np.arange(0, count, step), count, exact)
     return (whole[parts // step] * few[parts % step]).astype(np.complex128)
+
+
+def first_turns(most: int, count: int, exact: bool = True) -> NumpyArray:
+    """`turns` of the first parts, of which many take half the time together."""
+    if most < MANY:
+        return turns(np.arange(most), count, exact)
+    step = int(most**0.5) + 1
+    few, whole = _factors(np.arange(step), np.arange(0, most, step), count, exact)
+    return (whole[:, None] * few).reshape(-1)[:most].astype(np.complex128)
+
+
+def _factors(few: NumpyArray, whole: NumpyArray, count: int, exact: bool) -> tuple[NumpyArray, NumpyArray]:
+    """Turns whose products are those of the sums of parts."""
+    factors = _turns(few, count), _turns(whole, count)
+    return factors if exact else (factors[0].astype(np.complex128), factors[1].astype(np.complex128))
 
 
 def _turns(parts: NumpyArray, count: int) -> NumpyArray:
