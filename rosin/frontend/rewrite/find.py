@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import re
+from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import TypeAlias
 
@@ -28,9 +30,11 @@ class Found:
     owner: str | None
 
 
-_files: dict[str, tuple[list[str], ast.Module | None]] = {}
-"""The lines of each file and its tree, None for one that is no module."""
+_files: dict[str, tuple[list[str], dict[tuple[int, int], ast.Module | None]]] = {}
+"""The lines of each file, and the trees of some of its lines, None for those that are no module."""
 _LIMIT = 256
+_STATEMENT, _DEFINITION = re.compile(r"[^\W\d]|@"), re.compile(r"(async\s+)?(def|class)\b")
+"""What a statement of a module may begin with, and the head of one that decorators come before."""
 
 
 def find(function: FunctionType) -> Found:
@@ -42,7 +46,7 @@ def find(function: FunctionType) -> Found:
     code = function.__code__
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         raise NoSource("generators and coroutines are not rewritten")
-    found = [f for f in _begun_on(_tree_of(code), code.co_firstlineno) if _is_of(f, code)]
+    found = next(filter(None, (_found_in(tree, code) for tree in _trees_of(code))), ())
     if len(found) > 1:
         raise NoSource(f"several functions called {code.co_name} begin on line {code.co_firstlineno}")
     if not found:
@@ -51,8 +55,13 @@ def find(function: FunctionType) -> Found:
     return found[0]
 
 
-def _tree_of(code: CodeType) -> ast.Module:
-    """The tree of the file that the code is from, or of the part of it that has the code."""
+def _found_in(tree: ast.Module, code: CodeType) -> list[Found]:
+    return [f for f in _begun_on(tree, code.co_firstlineno) if _is_of(f, code)]
+
+
+def _trees_of(code: CodeType) -> Iterator[ast.Module]:
+    """Trees that the code may be from: of the statement of the file that seems to have it, which takes less time to
+    parse, and of all of the file, or of the part of it that has the code."""
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     if not lines:
@@ -61,12 +70,38 @@ def _tree_of(code: CodeType) -> ast.Module:
     if known is None or known[0] is not lines:
         if len(_files) >= _LIMIT:
             _files.clear()
-        try:
-            tree: ast.Module | None = ast.parse("".join(lines))
-        except SyntaxError:
-            tree = None
-        known = _files[code.co_filename] = (lines, tree)
-    return known[1] if known[1] is not None else _block(lines, code.co_firstlineno)
+        known = _files[code.co_filename] = (lines, {})
+    for first, end in (_statement(lines, code.co_firstlineno - 1), (0, len(lines))):
+        if (first, end) not in known[1]:
+            known[1][first, end] = _parsed(lines, first, end)
+        tree = known[1][first, end]
+        if tree is not None:
+            yield tree
+    if tree is None:
+        yield _block(lines, code.co_firstlineno)
+
+
+def _statement(lines: list[str], at: int) -> tuple[int, int]:
+    """Where the statement of a module that has a line begins and ends, by what stands at the left."""
+    first, head = -1, at
+    for i in range(min(at, len(lines) - 1), -1, -1):
+        if _STATEMENT.match(lines[i]):
+            if first >= 0 and lines[i][0] != "@":
+                break  # Decorators belong to what comes after them.
+            first = i
+    first = max(first, 0)
+    if lines[first][0] == "@":
+        head = next((i for i in range(first, len(lines)) if _DEFINITION.match(lines[i])), first)
+    end = next((i for i in range(max(head, at) + 1, len(lines)) if _STATEMENT.match(lines[i])), len(lines))
+    return first, end
+
+
+def _parsed(lines: list[str], first: int, end: int) -> ast.Module | None:
+    """The tree of some lines, if they are a module."""
+    try:
+        return ast.parse("\n" * first + "".join(lines[first:end]))
+    except SyntaxError:
+        return None
 
 
 def _block(lines: list[str], first: int) -> ast.Module:
