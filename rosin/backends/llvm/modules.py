@@ -9,7 +9,7 @@ in one of the modules, since some take LLVM long.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rosin.backends.llvm.names import CODE, NOW, RECEIVER
@@ -40,14 +40,13 @@ INLINE = "alwaysinline"
 """What the head of a function has that is to stand where it is called."""
 
 _COLD_HEAD = COLD + " {"
-_SLOT = re.compile(r"^(define .*)$| = alloca (?!\[\d{3,} x )", re.MULTILINE)
-"""The head of a function, or room on its stack, but for arrays that are too long for registers."""
+_SLOT = re.compile(r" = alloca (?!\[\d{3,} x )")
+"""Room on the stack, but for arrays that are too long for registers."""
 _ASSEMBLER = re.compile(r' asm sideeffect "[^"]*"')
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
 _HELPER = re.compile(r"define internal (.*?)(?:" + COLD + r")? \{\n")
 _VARIABLE = re.compile(r"^(@\S+) = (?:internal )?global (.*) \S+$")
-_HEAD = re.compile(r"^define .*$", re.MULTILINE)
 _SIGNATURE = re.compile(r"define (?:internal )?(.*?)(?: nounwind)?(?:" + COLD + r")? \{\n")
 
 
@@ -186,7 +185,8 @@ def replaceable(text: str, name: str) -> str:
     """A module in which each function whose name begins so has a variable that points to it, and another function that
     calls what the variable points to."""
     added: list[str] = []
-    for found in re.finditer(rf"^define (\w+) (@{re.escape(name)}[\w.]*)\((.*)\) nounwind", text, re.MULTILINE):
+    signature = re.compile(rf"define (\w+) (@{re.escape(name)}[\w.]*)\((.*)\) nounwind")
+    for found in filter(None, map(signature.match, _heads(text))):
         result, function, parameters = found.groups()
         value, given = ("", "") if result == "void" else ("%result = ", " %result")
         added.append(
@@ -242,24 +242,33 @@ def _shared_out(functions: Sequence[str], most: int) -> list[list[str]]:
 
 def is_cold(text: str) -> bool:
     """Whether all functions of a module are such that LLVM is not to improve them."""
-    heads = (head[0] for head in _HEAD.finditer(text))
+    heads = _heads(text)
     # Long modules have others, the first of which tells.
     return next(heads, "").endswith(_COLD_HEAD) and all(head.endswith(_COLD_HEAD) for head in heads)
 
 
 def has_slots(text: str) -> bool:
     """Whether functions that LLVM is to improve have slots on the stack, or some is to stand where it is called."""
-    improves = True
-    for found in _SLOT.finditer(text):
-        head = found[1]
-        if head is None:
-            if improves:
-                return True
-        elif INLINE in head:
-            return True
-        else:
-            improves = not head.endswith(_COLD_HEAD)
-    return False
+    heads = list(_heads(text))
+    if any(INLINE in head for head in heads):
+        return True
+    # A function ends where the next one begins; what lies between has no slots.
+    bodies = f"\n{text}".split("\ndefine ")[1:]
+    return any(
+        _SLOT.search(body) is not None
+        for head, body in zip(heads, bodies, strict=True)
+        if not head.endswith(_COLD_HEAD)
+    )
+
+
+def _heads(text: str) -> Iterator[str]:
+    """The heads of the functions of a module, each a line."""
+    # A pattern would look at the beginning of each line, and there are thousands.
+    text = f"\n{text}\n"
+    end = 0
+    while (begin := text.find("\ndefine ", end) + 1) > 0:
+        end = text.find("\n", begin)
+        yield text[begin:end]
 
 
 def _length(function: str) -> int:
