@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import inspect
+import opcode
 from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType
 from typing import Any, TypeVar, cast
@@ -108,8 +109,21 @@ def _settle(code: CodeType) -> None:
             _settle(constant)
 
 
+_PLAIN = frozenset(
+    opcode.opmap[name]
+    for name in (
+        "BINARY_OP", "BINARY_SLICE", "BINARY_SUBSCR", "BUILD_SLICE", "BUILD_TUPLE", "CACHE", "COMPARE_OP", "COPY",
+        "COPY_FREE_VARS", "LOAD_ATTR", "LOAD_CONST", "LOAD_DEREF", "LOAD_FAST", "LOAD_FAST_LOAD_FAST", "LOAD_GLOBAL",
+        "NOP", "POP_TOP", "RESUME", "RETURN_CONST", "RETURN_VALUE", "STORE_FAST", "STORE_FAST_LOAD_FAST",
+        "STORE_FAST_STORE_FAST", "SWAP", "UNARY_INVERT", "UNARY_NEGATIVE",
+    )
+    if name in opcode.opmap
+)  # fmt: skip
+"""Instructions of functions that only compute: no way to rewrite has to do with them."""
+
+
 def _rewritten_code(f: FunctionType) -> Rewritten | None:
-    if is_library(f.__code__):
+    if is_library(f.__code__) or _PLAIN.issuperset(f.__code__.co_code[::2]):
         return None
     if f.__dict__.get("__rosin_no_rewrite__"):
         reasons.note(f.__code__, "it is marked by rosin.no_rewrite")
