@@ -42,6 +42,7 @@ __all__ = [
     "compile_object",
     "compile_objects",
     "host",
+    "is_compiling",
     "optimized",
     "short_turns",
 ]
@@ -218,6 +219,11 @@ def compile_objects(texts: Sequence[str], target: Target | None = None, optimize
 _turns_lock = threading.Lock()
 _taking_turns: list[float] = []
 """What the length of a turn was, for each that has made it short and is not done."""
+
+
+def is_compiling() -> bool:
+    """Whether modules of a program or a routine are made and compiled at this moment."""
+    return bool(_taking_turns)
 
 
 @contextlib.contextmanager

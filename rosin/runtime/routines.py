@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["begin", "install", "settle"]
 
-SOON = 0.05
-"""Seconds until quick code is replaced: by then the call that it was made for is done."""
+SOON = 0.01
+"""Seconds until good code is made: by then the call that quick code was made for is done."""
 
 _known: set[str] = set()
 _planning: list[threading.Thread] = []
@@ -228,15 +228,17 @@ def _improved(quick: _Made) -> _Made:
     texts = quick.texts or [piece for text in _texts(quick.name, quick.vector_bytes) for piece in split(text, 1)]
     objects = {text: data for text, data in zip(quick.texts, quick.objects, strict=False) if is_cold(text)}
     others = [text for text in texts if text not in objects]
-    # One thread leaves others to the program.
-    with jit.Compiling(1, optimize=GOOD) as compiling:
+    with jit.Compiling(threads.num_threads(), optimize=GOOD) as compiling:
         objects |= zip(others, compiling.objects(others), strict=True)
     return _Made(quick.name, quick.vector_bytes, [objects[text] for text in texts], quick.declared)
 
 
 def _settle_soon() -> None:
-    if not _ends.wait(SOON):
-        settle()
+    while not _ends.wait(SOON):
+        # What somebody waits for comes first.
+        if not jit.is_compiling():
+            settle()
+            break
 
 
 @atexit.register
