@@ -51,7 +51,7 @@ def parse(source: str) -> Graph:
 
 def _rare_op(name: str) -> type[Op] | None:
     """An op among the special functions, which load when one is named."""
-    from rosin.ir.ops import formulas as _formulas  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    from rosin.ir.ops.formulas import every as _every  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
     return REGISTRY.get(name)
 

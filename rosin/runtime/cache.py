@@ -216,14 +216,14 @@ def _write_soon() -> None:
     write_waiting()
 
 
-def _forget_waiting() -> None:
-    """In a process that was forked: the one that it comes from writes what it has put."""
-    global _writing
+def _start_over() -> None:
+    """In a process that was forked: the one that it comes from writes what it has put, and has all other threads."""
+    global _writing, _version_lock
     _waiting.clear()
-    _writing = threading.Lock()
+    _writing, _version_lock = threading.Lock(), threading.Lock()
 
 
-os.register_at_fork(after_in_child=_forget_waiting)
+os.register_at_fork(after_in_child=_start_over)
 
 
 @functools.cache
@@ -232,9 +232,18 @@ def default() -> ObjectCache:
     return ObjectCache()
 
 
-@functools.cache
 def compiler_version() -> str:
     """A hash of the compiler's own sources, so that a change to them is never answered from an old cache."""
+    # Who asks while another thread finds it out waits for that.
+    with _version_lock:
+        return _compiler_version()
+
+
+_version_lock = threading.Lock()
+
+
+@functools.cache
+def _compiler_version() -> str:
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return sources_version(*(os.path.join(root, room) for room in ("ir", "passes", "backends", "runtime")))
 

@@ -279,10 +279,20 @@ def _numpy_function(index: int) -> int:
     return address
 
 
+def text() -> str:
+    """The native code of it."""
+    return entry_text()
+
+
+def install() -> None:
+    """Have it ready for `make_entry`."""
+    _address()
+
+
 @functools.cache
 def _address() -> int:
     """The address of `rosin_entry`, compiled or loaded on first use and never unloaded."""
-    library = loading.load_text(entry_text(), optimize=2)
+    library = loading.load_text(text(), optimize=2)
     arena = _Arena.from_address(library.address("rosin_arena"))
 
     def renew_arena() -> None:

@@ -94,6 +94,11 @@ def _copied(pointer: Any, type: TensorType) -> NumpyArray:
     return array
 
 
+def text() -> str:
+    """The native code of them."""
+    return _text(sys.platform)
+
+
 def install() -> None:
     """Make the functions known to `loading.load_object`."""
     _library()
@@ -109,7 +114,7 @@ def run(program: int, buffers: Any, arena: int) -> int:
 
 @functools.cache
 def _library() -> loading.Library:
-    library = loading.load_text(_text(sys.platform), optimize=2)
+    library = loading.load_text(text(), optimize=2)
     library.keep_forever()
     for symbol in (SYMBOL, POLL_SYMBOL, TEAM_SYMBOL):
         loading.add_symbol(symbol, library.address(symbol))

@@ -8,8 +8,7 @@ The text is expected to be vectorised by hand, so few passes pay: SROA, and only
 stack. Measured on a softmax kernel (16 lanes, three loops; per kernel): parse 0.13 ms, verify 0.03 ms, SROA 0.13 ms,
 code generation 3.4 ms. LLVM's own O1 adds 2.3 ms, O2 with vectorisers 6 ms, and neither makes that kernel faster.
 
-llvmlite costs about 30 ms to import and 65 MB of memory: only `binding` does, on first use, and what is found on the
-disk does not use it.
+LLVM costs about 10 ms to load and 65 MB of memory, on first use; what is found on the disk does not use it.
 """
 
 from __future__ import annotations
@@ -24,21 +23,17 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from rosin.backends.llvm.modules import has_slots, is_cold
 from rosin.ir.dataclass import dataclass
 from rosin.runtime import cache, llvm_calls, processor
-
-if TYPE_CHECKING:
-    from llvmlite.binding import TargetMachine
 
 __all__ = [
     "CompileError",
     "Compiling",
     "Target",
     "assembly",
-    "binding",
     "compile_object",
     "compile_objects",
     "host",
@@ -63,15 +58,9 @@ class CompileError(Exception):
 
 
 @functools.cache
-def binding():  # its type is the module's, which no annotation can say
-    """`llvmlite.binding`, imported and initialised on first use."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    llvm.initialize_native_asmparser()  # for text of the assembler in modules
-    llvm.set_option("rosin", f"-dag-maps-huge-region={ORDERED_ACCESSES}")
-    return llvm
+def _set_up() -> None:
+    """What all machines want of LLVM."""
+    llvm_calls.set_option(f"-dag-maps-huge-region={ORDERED_ACCESSES}")
 
 
 # -- targets ---------------------------------------------------------------------------------------------------
@@ -157,10 +146,8 @@ def host() -> Target:
 
 def _ask_llvm(named: str, features: str) -> dict[str, Any]:
     """What LLVM knows of the processor, or of one that is named."""
-    llvm = binding()
-    cpu = named or str(llvm.get_host_cpu_name())
-    parts = [] if named else [str(llvm.get_host_cpu_features().flatten())]
-    triple = str(llvm.get_default_triple())
+    triple, found, known = llvm_calls.host()
+    cpu, parts = (named, []) if named else (found, [known])
     if triple.startswith("x86_64"):
         # Some processors are tuned to 256 bits in LLVM's tables; the width of a kernel is our decision.
         parts.append("-prefer-256-bit")
@@ -173,12 +160,21 @@ def _ask_llvm(named: str, features: str) -> dict[str, Any]:
         "cpu": cpu,
         "features": joined,
         "vector_bytes": _vector_bytes(triple, cpu, joined),
-        "llvm": ".".join(map(str, llvm.llvm_version_info)),
+        "llvm": ".".join(map(str, llvm_calls.version())),
     }
 
 
 def _vector_bytes(triple: str, cpu: str, features: str) -> int:
     """The width of the widest registers that the code generator really uses for a vector of 64 bytes."""
+    has = {feature[1:]: feature[0] == "+" for feature in features.split(",")}
+    if triple.startswith("x86_64") and "avx" in has:
+        # All features are there, and LLVM goes by these.
+        return 64 if has.get("avx512f") and has.get("evex512", True) else 32 if has["avx"] else 16
+    return _probed_vector_bytes(triple, cpu, features)
+
+
+def _probed_vector_bytes(triple: str, cpu: str, features: str) -> int:
+    """The same, by looking at what LLVM makes."""
     probe = Target(triple, cpu, features, 16, 0, 0, 0, "")
     text = "define <16 x float> @probe(<16 x float> %x) {\n  %y = fadd <16 x float> %x, %x\n  ret <16 x float> %y\n}"
     code = assembly(text, probe, optimize=0)
@@ -344,7 +340,7 @@ class Compiling:
         self._done.put(None)
 
 
-def _emitted(machine: TargetMachine, module: int) -> bytes:
+def _emitted(machine: llvm_calls.Machine, module: int) -> bytes:
     """The object code of a module."""
     try:
         return llvm_calls.machine_code(machine, module)
@@ -367,23 +363,21 @@ def optimized(text: str, target: Target | None = None, optimize: int = 1) -> str
         return llvm_calls.printed(module)
 
 
-def _new_machine(target: Target, optimize: int) -> TargetMachine:
+def _new_machine(target: Target, optimize: int) -> llvm_calls.Machine:
     if optimize not in _PIPELINE:
         raise ValueError(f"optimize must be one of {sorted(_PIPELINE)}, not {optimize}")
-    made = binding().Target.from_triple(target.triple)
-    return made.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=_CODE_GENERATION[optimize], reloc="pic", codemodel="small"
-    )
+    _set_up()
+    return llvm_calls.Machine(target.triple, target.cpu, target.features, _CODE_GENERATION[optimize])
 
 
 IDLE_MACHINES = 4
 """So many machines of a target at most wait for the next module."""
 
-_idle: dict[tuple[Target, int], list[TargetMachine]] = {}
+_idle: dict[tuple[Target, int], list[llvm_calls.Machine]] = {}
 
 
 @contextlib.contextmanager
-def _machine(target: Target, optimize: int) -> Generator[TargetMachine]:
+def _machine(target: Target, optimize: int) -> Generator[llvm_calls.Machine]:
     """A machine that nothing else uses meanwhile.
 
     What it has found out about the processor serves the next module too: of a small one that is a third of the time.
@@ -399,7 +393,7 @@ def _machine(target: Target, optimize: int) -> Generator[TargetMachine]:
 
 
 @contextlib.contextmanager
-def _optimized_module(text: str, target: Target, machine: TargetMachine, optimize: int) -> Generator[int]:
+def _optimized_module(text: str, target: Target, machine: llvm_calls.Machine, optimize: int) -> Generator[int]:
     """Parse and verify a module and run the passes of the level, for a machine of its own."""
     try:
         with llvm_calls.module(_heading(target) + text + _narrowing(text, target)) as module:
@@ -430,7 +424,7 @@ define internal float @__truncsfbf2(float %x) noinline nounwind {
 def _heading(target: Target) -> str:
     """What a module says of its target, on the line that is its first."""
     machine = _new_machine(target, 0)
-    return f'target datalayout = "{machine.target_data}" target triple = "{machine.triple}" '
+    return f'target datalayout = "{machine.layout()}" target triple = "{machine.triple()}" '
 
 
 def _explain(message: str, text: str) -> str:

@@ -8,12 +8,13 @@ counter) is safe.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from rosin.runtime import cache, elf, jit
@@ -21,7 +22,17 @@ from rosin.runtime import cache, elf, jit
 if TYPE_CHECKING:
     from llvmlite.binding import LLJIT
 
-__all__ = ["Library", "LinkError", "Loading", "add_symbol", "leave_session", "load_object", "load_text", "load_texts"]
+__all__ = [
+    "Library",
+    "LinkError",
+    "Loading",
+    "add_symbol",
+    "ahead",
+    "leave_session",
+    "load_object",
+    "load_text",
+    "load_texts",
+]
 
 
 class LinkError(Exception):
@@ -41,6 +52,16 @@ def add_symbol(name: str, address: int) -> None:
         _symbols[name] = address
 
 
+@functools.cache
+def _llvmlite():  # its type is the module's, which no annotation can say
+    """llvmlite's Python, for what it takes to link objects by LLVM."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
 class _Session:
     """One ORC engine and the number of libraries linked into it so far.
 
@@ -53,13 +74,13 @@ class _Session:
 
     def __init__(self) -> None:
         machine = (
-            jit.binding()
+            _llvmlite()
             .Target.from_triple(jit.host().triple)
             .create_target_machine(
                 cpu=jit.host().cpu, features=jit.host().features, reloc="pic", codemodel="small", jit=True
             )
         )
-        self.engine: LLJIT = jit.binding().create_lljit_compiler(machine, use_jit_link=True, suppress_errors=True)
+        self.engine: LLJIT = _llvmlite().create_lljit_compiler(machine, use_jit_link=True, suppress_errors=True)
         self.count = 0
 
     @classmethod
@@ -119,7 +140,27 @@ def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]
     For the runtime's own native code; a compiled program has a key of its own that is known before its text is. What
     `split` makes of the text is compiled at the same time.
     """
+    ahead = _ahead.get(text)
+    if ahead is not None:
+        loading, number = ahead
+        return loading.libraries()[number]
     return load_texts([text], optimize, split)[0]
+
+
+_ahead: dict[str, tuple[Loading, int]] = {}
+"""What makes the libraries of some modules already, and the number that each has there."""
+
+
+@contextlib.contextmanager
+def ahead(texts: Sequence[str], optimize: int = 1) -> Generator[None]:
+    """Meanwhile one thread makes the libraries of modules that `load_text` will be asked for."""
+    with Loading(texts, optimize, most=2) as loading:
+        _ahead.update((text, (loading, number)) for number, text in enumerate(texts))
+        try:
+            yield
+        finally:
+            for text in texts:
+                del _ahead[text]
 
 
 def load_texts(
@@ -137,13 +178,20 @@ class Loading:
     """
 
     def __init__(
-        self, texts: Iterable[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
+        self,
+        texts: Iterable[str],
+        optimize: int = 1,
+        split: Callable[[str], Sequence[str]] = lambda text: [text],
+        most: int = sys.maxsize,
     ) -> None:
+        """On at most so many threads."""
         self._keys: list[str] = []
         self._objects: dict[int, list[bytes]] = {}
         self._pieces: dict[int, int] = {}
         """How many pieces there are of each that is compiled."""
-        self._compiling = jit.Compiling(sys.maxsize, optimize=optimize)
+        self._libraries: list[Library] = []
+        self._lock = threading.Lock()
+        self._compiling = jit.Compiling(most, optimize=optimize)
         try:
             for number, text in enumerate(texts):
                 self._begin(number, text, optimize, split)
@@ -170,11 +218,15 @@ class Loading:
 
     def libraries(self) -> list[Library]:
         """Once they are there."""
-        made = iter(self._compiling.objects())
-        for number, count in self._pieces.items():
-            own = self._objects[number] = list(itertools.islice(made, count))
-            cache.default().put(self._keys[number], b"".join(own), {"lengths": list(map(len, own))}, later=True)
-        return [load_object(*self._objects[number]) for number in range(len(self._keys))]
+        with self._lock:
+            if not self._libraries:
+                made = iter(self._compiling.objects())
+                for number, count in self._pieces.items():
+                    own = self._objects[number] = list(itertools.islice(made, count))
+                    meta = {"lengths": list(map(len, own))}
+                    cache.default().put(self._keys[number], b"".join(own), meta, later=True)
+                self._libraries = [load_object(*self._objects[number]) for number in range(len(self._keys))]
+            return self._libraries
 
 
 _OBJECT_MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe")
@@ -197,7 +249,7 @@ def _linked(objects: Sequence[bytes]) -> Callable[[str], int]:
 
 
 def _linked_by_llvm(objects: Sequence[bytes]) -> Callable[[str], int]:
-    builder = jit.binding().JITLibraryBuilder()
+    builder = _llvmlite().JITLibraryBuilder()
     for data in objects:
         builder.add_object_img(data)
     builder.add_current_process()

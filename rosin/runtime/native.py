@@ -30,7 +30,7 @@ from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
 from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType
-from rosin.runtime import blocks, cache, host, jit, loading, memory, tapes, threads
+from rosin.runtime import blocks, cache, host, jit, loading, memory, own_code
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, empty, make_entry
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.executable import Executable
@@ -75,10 +75,9 @@ class NativeExecutable(Executable):
         watch = _watch()
         self.receiver: Receiver | None = None
         """What the program asks of Python; None when it asks nothing."""
-        objects, quick = self._objects(watch)
-        threads.install()
-        tapes.install()
-        host.install()
+        with own_code.made_meanwhile():
+            objects, quick = self._objects(watch)
+            own_code.install()
         if self.routines:
             from rosin.runtime import routines
 

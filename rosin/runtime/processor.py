@@ -18,11 +18,12 @@ _CHANGING = {"processor", "cpu MHz", "bogomips", "BogoMIPS", "physical id", "cor
 
 
 def llvm_library() -> str | None:
-    """The file of LLVM as llvmlite brings it along, under Linux."""
+    """The file of LLVM as llvmlite brings it along, if it is there."""
     spec = find_spec("llvmlite")
     if spec is None or spec.origin is None:
         return None
-    path = os.path.join(os.path.dirname(spec.origin), "binding", "libllvmlite.so")
+    name = {"darwin": "libllvmlite.dylib", "win32": "llvmlite.dll"}.get(sys.platform, "libllvmlite.so")
+    path = os.path.join(os.path.dirname(spec.origin), "binding", name)
     return path if os.path.exists(path) else None
 
 

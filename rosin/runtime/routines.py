@@ -20,7 +20,7 @@ from rosin.backends.llvm.modules import is_cold, replaceable, split
 from rosin.backends.llvm.names import BEGIN, CODE, NOW, PLANNER, ROUTINE
 from rosin.backends.llvm.routines import FOREIGN, calls_lapack, is_planned, routine_texts
 from rosin.ir.dataclass import dataclass
-from rosin.runtime import cache, host, jit, loading, threads
+from rosin.runtime import cache, jit, loading, own_code, threads
 
 if TYPE_CHECKING:
     from rosin.runtime import plans
@@ -31,6 +31,8 @@ SOON = 0.01
 """Seconds until good code is made: by then the call that quick code was made for is done."""
 
 _known: set[str] = set()
+_made: dict[str, _Made] = {}
+"""Those that have been begun, once they are there to be loaded."""
 _planning: list[threading.Thread] = []
 """Threads that make plans."""
 _lock = threading.Lock()
@@ -45,7 +47,7 @@ def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = (), quick: 
 
         def make() -> None:
             with contextlib.suppress(Exception), _lock, jit.short_turns():
-                _load(making)
+                _made.update((made.name, made) for made in making.made())
 
         _start(threading.Thread(target=make, name="rosin-routines", daemon=True))
         # LLVM takes longer for routines than for plans, the text of which is longer.
@@ -88,7 +90,15 @@ def install(names: Sequence[str], quick: bool = False, vector_bytes: int = 0) ->
     with _lock:
         absent = _absent(names)
         if absent:
-            _load(_Making(absent, vector_bytes or jit.host().vector_bytes, quick))
+            own_code.install()
+            others = [name for name in absent if name not in _made]
+            if others:
+                making = _Making(others, vector_bytes or jit.host().vector_bytes, quick)
+                _made.update((made.name, made) for made in making.made())
+            for name in absent:
+                _load(_made.pop(name))
+            if _quick:
+                _thread.start_new_thread(_settle_soon, ())
     if not quick and not _quick.keys().isdisjoint(names):
         settle()
 
@@ -145,9 +155,6 @@ class _Making:
     """
 
     def __init__(self, names: Sequence[str], vector_bytes: int, quick: bool) -> None:
-        # What they call is there before them.
-        threads.install()
-        host.install()
         self.names, self.vector_bytes = names, vector_bytes
         self.quick = quick and not any(name.startswith(FOREIGN) for name in names)
         keys = {name: _key(name, vector_bytes) for name in names if not name.startswith(FOREIGN)}
@@ -282,16 +289,9 @@ def _key(name: str, vector_bytes: int) -> str:
     return cache.hashed("routine", name, str(vector_bytes), word, jit.host().key, cache.compiler_version())
 
 
-def _load(making: _Making) -> None:
-    """Make known those that are not yet."""
-    if not _absent(making.names):
-        return
-    for made in making.made():
-        if made.name in _known:
-            continue
-        library = made.load()
-        if made.quick:
-            _quick[made.name] = made, [(function, library.address(function + CODE)) for function in made.functions]
-        _known.add(made.name)
-    if _quick:
-        _thread.start_new_thread(_settle_soon, ())
+def _load(made: _Made) -> None:
+    """Make a routine known."""
+    library = made.load()
+    if made.quick:
+        _quick[made.name] = made, [(function, library.address(function + CODE)) for function in made.functions]
+    _known.add(made.name)

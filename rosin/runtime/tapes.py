@@ -23,6 +23,11 @@ __all__ = ["bytes_in_use", "install", "limit", "memory", "set_limit"]
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
+def text() -> str:
+    """The native code of them."""
+    return _TEXT
+
+
 def install() -> None:
     """Make the functions known to `loading.load_object`."""
     _words()
@@ -60,7 +65,7 @@ def memory() -> int:
 @functools.cache
 def _words() -> tuple[ctypes.c_int64, ctypes.c_int64]:
     """The limit and the bytes in use, in native memory."""
-    library = loading.load_text(_TEXT, optimize=2)
+    library = loading.load_text(text(), optimize=2)
     for name in (GROW, FREE):
         loading.add_symbol(name, library.address(name))
     library.keep_forever()

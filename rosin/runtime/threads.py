@@ -90,6 +90,11 @@ def set_num_threads(count: int) -> None:
         _pool()[0].threads = _wanted
 
 
+def text() -> str:
+    """The native code of the pool."""
+    return pool_text(sys.platform, platform.machine())
+
+
 def install() -> int:
     """Make `rosin_parallel` known to `loading.load_object`, starting nothing yet; returns its address."""
     return _pool()[1]
@@ -110,7 +115,7 @@ def _processors() -> int:
 @functools.cache
 def _pool() -> tuple[_Pool, int]:
     """The pool's state and the address of `rosin_parallel`, loaded on first use and never unloaded."""
-    library = loading.load_text(pool_text(sys.platform, platform.machine()), optimize=2)
+    library = loading.load_text(text(), optimize=2)
     pool = _Pool.from_address(library.address("rosin_pool"))
     pool.threads = num_threads()
 

@@ -46,7 +46,7 @@ def lower(e: Emitter, op: Elementwise, dtypes: tuple[DType, ...], args: tuple[Va
     elif isinstance(op, Exact):
         result = emit_exact(e, op, dtype, lower, *args)
     elif isinstance(op, Formula):
-        of_floats = OF_FLOATS.get(kind) if args[0].elem == "float" else None
+        of_floats = OF_FLOATS.get(op.name) if args[0].elem == "float" else None
         result = of_floats(e, *args) if of_floats else emit_formula(e, op, lower, args)
     else:
         raise UnsupportedError(f"the llvm target has no rule for {op.name}")

@@ -28,7 +28,7 @@ DTYPES = (np.float32, np.float64)
 EMIT: dict[str, Callable[..., Val]] = {
     op.__name__.lower(): emit for table in (exponential, trigonometric, special) for op, emit in table.EMIT.items()
 }
-ONLY_FLOATS: dict[str, Callable[..., Val]] = {op.__name__.lower(): emit for op, emit in special.OF_FLOATS.items()}
+ONLY_FLOATS: dict[str, Callable[..., Val]] = special.OF_FLOATS
 EMIT |= ONLY_FLOATS
 INF, NAN = math.inf, math.nan
 

@@ -32,7 +32,6 @@ from rosin.ir.coefficients import (
 )
 from rosin.ir.op import Op
 from rosin.ir.ops import special as ops
-from rosin.ir.ops.formulas import normal
 
 
 def emit_sigmoid(e: Emitter, x: Val) -> Val:
@@ -454,5 +453,5 @@ EMIT: dict[type[Op], Callable[..., Val]] = {
     ops.Polygamma: emit_polygamma,
 }
 
-OF_FLOATS: dict[type[Op], Callable[..., Val]] = {normal.Ndtr: ndtr_of_float}
-"""Formulas, of which code in double is made elsewhere, as code for floats."""
+OF_FLOATS: dict[str, Callable[..., Val]] = {"ndtr": ndtr_of_float}
+"""Formulas, of which code in double is made elsewhere, as code for floats: by name, since few programs load them."""

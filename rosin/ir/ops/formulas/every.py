@@ -1,0 +1,43 @@
+"""Registers all special functions that are formulas, for who has nothing but the name of one."""
+
+from rosin.ir.ops.formulas import (
+    airy,
+    bessel,
+    bessel_real,
+    distributions,
+    elementary,
+    elliptic,
+    faddeeva,
+    gamma,
+    hypergeometric,
+    incomplete,
+    integrals,
+    kolmogorov,
+    normal,
+    polynomials,
+    power_transforms,
+    quantiles,
+    struve,
+    zeta,
+)
+
+__all__ = [
+    "airy",
+    "bessel",
+    "bessel_real",
+    "distributions",
+    "elementary",
+    "elliptic",
+    "faddeeva",
+    "gamma",
+    "hypergeometric",
+    "incomplete",
+    "integrals",
+    "kolmogorov",
+    "normal",
+    "polynomials",
+    "power_transforms",
+    "quantiles",
+    "struve",
+    "zeta",
+]
