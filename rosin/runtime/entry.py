@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from rosin.backends.llvm.modules import cooled
 from rosin.backends.llvm.names import LARGE_BYTES
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static
@@ -279,9 +280,13 @@ def _numpy_function(index: int) -> int:
     return address
 
 
+_WARM = ("rosin_entry", "product", "arena_take", "arena_give")
+"""The functions of it that calls of small programs run."""
+
+
 def text() -> str:
     """The native code of it."""
-    return entry_text()
+    return cooled(entry_text(), _WARM)
 
 
 def install() -> None:

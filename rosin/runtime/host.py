@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rosin.backends.llvm.modules import cooled
 from rosin.ir.interpret import check
 from rosin.ir.op import NumpyArray, Op
 from rosin.ir.specialize import op_at, type_at
@@ -96,7 +97,7 @@ def _copied(pointer: Any, type: TensorType) -> NumpyArray:
 
 def text() -> str:
     """The native code of them."""
-    return _text(sys.platform)
+    return cooled(_text(sys.platform))
 
 
 def install() -> None:

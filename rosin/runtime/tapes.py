@@ -15,6 +15,7 @@ import functools
 import os
 from pathlib import Path
 
+from rosin.backends.llvm.modules import cooled
 from rosin.backends.llvm.names import FREE, GROW
 from rosin.runtime import loading
 
@@ -25,7 +26,7 @@ _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 def text() -> str:
     """The native code of them."""
-    return _TEXT
+    return cooled(_TEXT)
 
 
 def install() -> None:

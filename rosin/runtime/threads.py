@@ -27,6 +27,7 @@ import os
 import platform
 import sys
 
+from rosin.backends.llvm.modules import cooled
 from rosin.runtime import loading
 
 __all__ = ["POLLING_SYMBOL", "SYMBOL", "install", "num_threads", "set_num_threads"]
@@ -90,9 +91,13 @@ def set_num_threads(count: int) -> None:
         _pool()[0].threads = _wanted
 
 
+_WARM = (SYMBOL, POLLING_SYMBOL, "work", "boundary")
+"""The functions of it that run for each job, but for those that wait."""
+
+
 def text() -> str:
     """The native code of the pool."""
-    return pool_text(sys.platform, platform.machine())
+    return cooled(pool_text(sys.platform, platform.machine()), _WARM)
 
 
 def install() -> int:
