@@ -40,7 +40,6 @@ from rosin.passes.ahead import ahead
 from rosin.passes.alike import Alike
 from rosin.passes.arena import Places, plan_arena
 from rosin.passes.blocks import blocked_steps
-from rosin.passes.contractions import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion
@@ -320,6 +319,9 @@ class Region:
         tiles = self.making.tiles
         size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
         means = Means(self.making.vector_bytes, size, self.making.words)
+        # Programs without products do not load what makes them.
+        from rosin.passes.contractions import contraction_kernels
+
         return contraction_kernels(group, self.memory, name, means)
 
     def apart(self, group: Group) -> Graph:

@@ -18,11 +18,10 @@ from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph
 from rosin.ir.sizes import Sizes
 from rosin.passes import pipeline
-from rosin.passes.explain import explain
 from rosin.passes.instrument import Instrument
 from rosin.passes.tiles import TileSize
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import jit, limits, threads
+from rosin.runtime import jit, threads
 
 MOST_MODULES = 8
 """As so many modules a program is compiled at most, each on a thread."""
@@ -142,6 +141,10 @@ class Making:
 
     def explain(self) -> str:
         """What is computed together and why, what it costs at least on this machine, and where values lie."""
+        # What only explains is not loaded to compile.
+        from rosin.passes.explain import explain
+        from rosin.runtime import limits
+
         target = jit.host()
         found = explain(
             self.lowered(), target.vector_bytes, self.donated, self.sizes, self.tiles, self.kept, target.words
