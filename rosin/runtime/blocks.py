@@ -110,7 +110,7 @@ declare ptr @memcpy(ptr, ptr, i64)
 declare i32 @clock_gettime(i32, ptr)
 $DECLARED
 
-define internal void @blocks_take_lock() nounwind {
+define internal void @blocks_take_lock() nounwind noinline optnone {
 entry:
   br label %try
 try:
@@ -122,7 +122,7 @@ mine:
 }
 
 ; Nanoseconds that only grow.
-define internal i64 @blocks_now() nounwind {
+define internal i64 @blocks_now() nounwind noinline optnone {
   %time = alloca { i64, i64 }
   %failed = call i32 @clock_gettime(i32 $MONOTONIC, ptr %time)
   %seconds = load i64, ptr %time
@@ -133,7 +133,7 @@ define internal i64 @blocks_now() nounwind {
   ret i64 %now
 }
 
-define internal i64 @block_bytes(i64 %size) nounwind {
+define internal i64 @block_bytes(i64 %size) nounwind noinline optnone {
   %with.head = add i64 %size, $HEAD
   %huge = icmp uge i64 %with.head, $HUGE
   %page = select i1 %huge, i64 $PAGE, i64 4096
@@ -144,7 +144,7 @@ define internal i64 @block_bytes(i64 %size) nounwind {
   ret i64 %bytes
 }
 
-define ptr @rosin_block_new(i64 %bytes) nounwind {
+define ptr @rosin_block_new(i64 %bytes) nounwind noinline optnone {
 entry:
   %huge = icmp uge i64 %bytes, $HUGE
   br i1 %huge, label %large, label %small
@@ -165,7 +165,7 @@ out:
 }
 
 ; The kept block of the least size that will do, or else a slot that is null; under the lock.
-define internal ptr @blocks_fitting(i64 %bytes) nounwind {
+define internal ptr @blocks_fitting(i64 %bytes) nounwind noinline optnone {
 entry:
   %slack = lshr i64 %bytes, 2
   %most = add i64 %bytes, %slack
@@ -191,7 +191,7 @@ done:
 }
 
 ; The slot with the least stamp, among those with a block or without; under the lock. Null if there is none.
-define internal ptr @blocks_oldest(i1 %free) nounwind {
+define internal ptr @blocks_oldest(i1 %free) nounwind noinline optnone {
 entry:
   br label %loop
 loop:
@@ -216,7 +216,7 @@ done:
 }
 
 ; Empty a slot; under the lock. Gives the block.
-define internal ptr @blocks_empty(ptr %slot) nounwind {
+define internal ptr @blocks_empty(ptr %slot) nounwind noinline optnone {
   %block = load ptr, ptr %slot
   %size.at = getelementptr %Kept, ptr %slot, i64 0, i32 1
   %size = load i64, ptr %size.at
@@ -229,7 +229,7 @@ define internal ptr @blocks_empty(ptr %slot) nounwind {
 }
 
 ; Give back what was dropped before a time, the oldest first; under the lock.
-define internal void @blocks_drop(i64 %before) nounwind {
+define internal void @blocks_drop(i64 %before) nounwind noinline optnone {
 entry:
   br label %loop
 loop:
@@ -250,7 +250,7 @@ done:
 }
 
 ; Give back what nothing has used for a while; under the lock. Gives the time.
-define internal i64 @blocks_drop_idle() nounwind {
+define internal i64 @blocks_drop_idle() nounwind noinline optnone {
   %now = call i64 @blocks_now()
   %idle = load i64, ptr @rosin_blocks_idle
   %before = sub i64 %now, %idle
@@ -258,21 +258,21 @@ define internal i64 @blocks_drop_idle() nounwind {
   ret i64 %now
 }
 
-define void @rosin_blocks_trim() nounwind {
+define void @rosin_blocks_trim() nounwind noinline optnone {
   call void @blocks_take_lock()
   call void @blocks_drop(i64 $FOREVER)
   store atomic i64 0, ptr @rosin_blocks_lock release, align 8
   ret void
 }
 
-define void @rosin_blocks_tidy() nounwind {
+define void @rosin_blocks_tidy() nounwind noinline optnone {
   call void @blocks_take_lock()
   %now = call i64 @blocks_drop_idle()
   store atomic i64 0, ptr @rosin_blocks_lock release, align 8
   ret void
 }
 
-define internal ptr @block_malloc(ptr %context, i64 %size) nounwind {
+define internal ptr @block_malloc(ptr %context, i64 %size) nounwind noinline optnone {
 entry:
   %bytes = call i64 @block_bytes(i64 %size)
   call void @blocks_take_lock()
@@ -311,7 +311,7 @@ made:
   ret ptr %numbers
 }
 
-define internal void @block_free(ptr %context, ptr %numbers, i64 %size) nounwind {
+define internal void @block_free(ptr %context, ptr %numbers, i64 %size) nounwind noinline optnone {
 entry:
   %block = getelementptr i8, ptr %numbers, i64 -$HEAD
   %bytes = load i64, ptr %block
@@ -363,7 +363,7 @@ put:
   ret void
 }
 
-define internal ptr @block_calloc(ptr %context, i64 %count, i64 %size) nounwind {
+define internal ptr @block_calloc(ptr %context, i64 %count, i64 %size) nounwind noinline optnone {
 entry:
   %pair = call { i64, i1 } @llvm.umul.with.overflow.i64(i64 %count, i64 %size)
   %bytes = extractvalue { i64, i1 } %pair, 0
@@ -382,7 +382,7 @@ no:
 declare { i64, i1 } @llvm.umul.with.overflow.i64(i64, i64)
 
 ; A block stays where it is when three quarters of it are used.
-define internal ptr @block_realloc(ptr %context, ptr %numbers, i64 %size) nounwind {
+define internal ptr @block_realloc(ptr %context, ptr %numbers, i64 %size) nounwind noinline optnone {
 entry:
   %block = getelementptr i8, ptr %numbers, i64 -$HEAD
   %has = load i64, ptr %block

@@ -90,6 +90,10 @@ class ObjectCache:
     def folder(self) -> Path:
         return Path(self._root)
 
+    def is_new(self) -> bool:
+        """Whether nothing has ever been put there."""
+        return not os.path.isdir(self._root)
+
     def get(self, key: str) -> Entry | None:
         """The entry of a key, or None: absent, damaged, or no cache."""
         path = self._path(key)

@@ -35,7 +35,6 @@ from typing import Any
 
 import numpy as np
 
-from rosin.backends.llvm.modules import cooled
 from rosin.backends.llvm.names import LARGE_BYTES
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static
@@ -280,13 +279,10 @@ def _numpy_function(index: int) -> int:
     return address
 
 
-_WARM = ("rosin_entry", "product", "arena_take", "arena_give")
-"""The functions of it that calls of small programs run."""
-
-
+@functools.cache
 def text() -> str:
     """The native code of it."""
-    return cooled(entry_text(), _WARM)
+    return entry_text()
 
 
 def install() -> None:

@@ -525,7 +525,7 @@ fail.null:
   ret ptr null
 }
 
-define internal void @drop(ptr %objects, i64 %count) nounwind {
+define internal void @drop(ptr %objects, i64 %count) nounwind noinline optnone {
 entry:
   br label %loop
 loop:
@@ -562,7 +562,7 @@ done:
 }
 
 ; The allocator that NumPy had before; its reference is taken.
-define internal void @restore(ptr %set_handler, ptr %before) nounwind noinline {
+define internal void @restore(ptr %set_handler, ptr %before) nounwind noinline optnone {
   %ours = call ptr %set_handler(ptr %before)
   call void @Py_DecRef(ptr %before)
   call void @Py_DecRef(ptr %ours)
@@ -570,7 +570,7 @@ define internal void @restore(ptr %set_handler, ptr %before) nounwind noinline {
 }
 
 ; A new wrapper around `value`, whose reference is taken in either case.
-define internal ptr @wrap(ptr %type, i64 %offset, ptr %value) nounwind {
+define internal ptr @wrap(ptr %type, i64 %offset, ptr %value) nounwind noinline optnone {
 entry:
   %object = call ptr @PyType_GenericAlloc(ptr %type, i64 0)
   %none = icmp eq ptr %object, null
@@ -585,7 +585,7 @@ failed:
 }
 
 ; Whether a donated argument shares memory with another argument or a constant. Empty arrays share with none.
-define internal i1 @clash(ptr %specs, ptr %begins, ptr %shapes, i64 %nargs, i64 %nconst) nounwind noinline {
+define internal i1 @clash(ptr %specs, ptr %begins, ptr %shapes, i64 %nargs, i64 %nconst) nounwind noinline optnone {
 entry:
   %nin = add i64 %nargs, %nconst
   %ends = alloca i64, i64 %nin

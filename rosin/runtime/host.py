@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rosin.backends.llvm.modules import cooled
 from rosin.ir.interpret import check
 from rosin.ir.op import NumpyArray, Op
 from rosin.ir.specialize import op_at, type_at
@@ -95,9 +94,10 @@ def _copied(pointer: Any, type: TensorType) -> NumpyArray:
     return array
 
 
+@functools.cache
 def text() -> str:
     """The native code of them."""
-    return cooled(_text(sys.platform))
+    return _text(sys.platform)
 
 
 def install() -> None:
@@ -155,14 +155,14 @@ declare void @Py_DecRef(ptr)
 declare i32 @clock_gettime(i32, ptr)
 declare i64 @pthread_self()
 
-define i32 @rosin_run(ptr %program, ptr %buffers, ptr %arena) nounwind {
+define i32 @rosin_run(ptr %program, ptr %buffers, ptr %arena) nounwind noinline optnone {
   %thread = call ptr @PyEval_SaveThread()
   %status = call i32 %program(ptr %buffers, ptr %arena)
   call void @PyEval_RestoreThread(ptr %thread)
   ret i32 %status
 }
 
-define i32 @rosin_host(ptr %receiver, i64 %number, ptr %pointers) nounwind {
+define i32 @rosin_host(ptr %receiver, i64 %number, ptr %pointers) nounwind noinline optnone {
 entry:
   %args = alloca [2 x ptr]
   %second.at = getelementptr ptr, ptr %args, i64 1
@@ -199,7 +199,7 @@ done:
   ret i32 %status
 }
 
-define i32 @rosin_poll(ptr %state) nounwind {
+define i32 @rosin_poll(ptr %state) nounwind noinline optnone {
 entry:
   %clock = alloca [2 x i64]
   %stride.at = getelementptr i64, ptr %state, i64 1
@@ -252,7 +252,7 @@ look:
   ret i32 %status
 }
 
-define i32 @rosin_poll_team(ptr %state) nounwind {
+define i32 @rosin_poll_team(ptr %state) nounwind noinline optnone {
 entry:
   %status.at = getelementptr i64, ptr %state, i64 4
   %caller.at = getelementptr i64, ptr %state, i64 5

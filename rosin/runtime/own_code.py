@@ -1,4 +1,8 @@
-"""The runtime's own native code, which programs and routines call: made while the first program of a process is."""
+"""The runtime's own native code, which programs and routines call: made while the first program of a process is.
+
+Functions of it that do not run for each call are such that LLVM is not to improve them: it takes half a millisecond for
+the least of others.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,9 @@ def made_meanwhile() -> Generator[None]:
         yield
         return
     _begun = True
-    # The other thing that takes long once, and that does not need the interpreter.
-    _thread.start_new_thread(cache.compiler_version, ())
+    if cache.default().is_new():
+        # The other thing that takes long once, mostly without the interpreter.
+        _thread.start_new_thread(cache.compiler_version, ())
     with loading.ahead([part.text() for part in _PARTS], optimize=2):
         yield
 

@@ -15,7 +15,6 @@ import functools
 import os
 from pathlib import Path
 
-from rosin.backends.llvm.modules import cooled
 from rosin.backends.llvm.names import FREE, GROW
 from rosin.runtime import loading
 
@@ -26,7 +25,7 @@ _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 def text() -> str:
     """The native code of them."""
-    return cooled(_TEXT)
+    return _TEXT
 
 
 def install() -> None:
@@ -86,7 +85,7 @@ declare {i64, i1} @llvm.umul.with.overflow.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
 declare i64 @llvm.umin.i64(i64, i64)
 
-define i32 @rosin_tape_grow(ptr %tape, i64 %wanted, i64 %record) {
+define i32 @rosin_tape_grow(ptr %tape, i64 %wanted, i64 %record) noinline optnone {
   %room.at = getelementptr i64, ptr %tape, i64 1
   %bytes.at = getelementptr i64, ptr %tape, i64 2
   %old = load ptr, ptr %tape
@@ -125,7 +124,7 @@ fail:
   ret i32 1
 }
 
-define void @rosin_tapes_free(ptr %tapes, i64 %count) {
+define void @rosin_tapes_free(ptr %tapes, i64 %count) noinline optnone {
   br label %head
 head:
   %i = phi i64 [ 0, %0 ], [ %next, %body ]

@@ -27,7 +27,6 @@ import os
 import platform
 import sys
 
-from rosin.backends.llvm.modules import cooled
 from rosin.runtime import loading
 
 __all__ = ["POLLING_SYMBOL", "SYMBOL", "install", "num_threads", "set_num_threads"]
@@ -91,13 +90,10 @@ def set_num_threads(count: int) -> None:
         _pool()[0].threads = _wanted
 
 
-_WARM = (SYMBOL, POLLING_SYMBOL, "work", "boundary")
-"""The functions of it that run for each job, but for those that wait."""
-
-
+@functools.cache
 def text() -> str:
     """The native code of the pool."""
-    return cooled(pool_text(sys.platform, platform.machine()), _WARM)
+    return pool_text(sys.platform, platform.machine())
 
 
 def install() -> int:
@@ -363,7 +359,7 @@ even:
   ret i64 %at
 }
 
-define internal void @await_workers(ptr %poll, ptr %state) nounwind noinline {
+define internal void @await_workers(ptr %poll, ptr %state) nounwind noinline optnone {
 entry:
   %deadline = call i64 @deadline()
   br label %spin
@@ -402,7 +398,7 @@ done:
 
 ; A worker: wait for the generation to change, work, again. `first` is the generation when it was started, and in the
 ; high half the number of its thread.
-define internal ptr @worker(ptr %first) nounwind {
+define internal ptr @worker(ptr %first) nounwind noinline optnone {
 entry:
   %first.wide = ptrtoint ptr %first to i64
   %start = trunc i64 %first.wide to i32
@@ -441,7 +437,7 @@ busy:
 }
 
 ; Start workers until there are `wanted`. Where the system gives no more, the pool makes do with those it has.
-define internal void @start_workers(i64 %wanted) nounwind noinline {
+define internal void @start_workers(i64 %wanted) nounwind noinline optnone {
 entry:
   %thread = alloca ptr
   %full = alloca [256 x i8], align 16        ; a sigset_t: signals stay with Python's threads
@@ -482,7 +478,7 @@ done:
   ret void
 }
 
-define internal i64 @now() nounwind {
+define internal i64 @now() nounwind noinline optnone {
   %time = alloca { i64, i64 }
   %1 = call i32 @clock_gettime(i32 $CLOCK$, ptr %time)
   %seconds = load i64, ptr %time
@@ -493,7 +489,7 @@ define internal i64 @now() nounwind {
   ret i64 %sum
 }
 
-define internal i64 @deadline() nounwind {
+define internal i64 @deadline() nounwind noinline optnone {
   %now = call i64 @now()
   %end = add i64 %now, $SPIN$
   ret i64 %end
@@ -511,20 +507,20 @@ declare i32 @sched_getcpu()
 declare i32 @sched_getaffinity(i32, i64, ptr)
 declare i32 @pthread_setaffinity_np(ptr, i64, ptr)
 
-define internal void @prepare_wait() nounwind {
+define internal void @prepare_wait() nounwind noinline optnone {
   %1 = call i32 @sched_getaffinity(i32 0, i64 128, ptr @allowed)
   store i32 -1, ptr @closed
   ret void
 }
 
-define internal void @remember(ptr %handle, i32 %number) nounwind {
+define internal void @remember(ptr %handle, i32 %number) nounwind noinline optnone {
   %at = getelementptr ptr, ptr @handles, i32 %number
   store ptr %handle, ptr %at
   ret void
 }
 
 ; Close the caller's processor to the workers, if that leaves them any.
-define internal void @make_way() nounwind noinline {
+define internal void @make_way() nounwind noinline optnone {
 entry:
   %open = alloca [16 x i64], align 16
   %cpu = call i32 @sched_getcpu()
@@ -569,20 +565,20 @@ done:
 declare i64 @llvm.vector.reduce.or.v16i64(<16 x i64>)
 
 ; Sleep while the word is `seen`, or return early for no reason.
-define internal void @wait(ptr %word, i32 %seen) nounwind {
+define internal void @wait(ptr %word, i32 %seen) nounwind noinline optnone {
   %1 = call i64 (i64, ...) @syscall(i64 $FUTEX$, ptr %word, i32 128, i32 %seen, ptr null)
   ret void
 }
 
 ; The same, for so long at most.
-define internal void @wait_slice(ptr %word, i32 %seen) nounwind {
+define internal void @wait_slice(ptr %word, i32 %seen) nounwind noinline optnone {
   %time = alloca { i64, i64 }
   store { i64, i64 } { i64 0, i64 $SLICE$ }, ptr %time
   %1 = call i64 (i64, ...) @syscall(i64 $FUTEX$, ptr %word, i32 128, i32 %seen, ptr %time)
   ret void
 }
 
-define internal void @wake(ptr %word) nounwind {
+define internal void @wake(ptr %word) nounwind noinline optnone {
   %1 = call i64 (i64, ...) @syscall(i64 $FUTEX$, ptr %word, i32 129, i32 2147483647)
   ret void
 }
@@ -597,15 +593,15 @@ declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_timedwait(ptr, ptr, ptr)
 declare i32 @pthread_cond_broadcast(ptr)
 
-define internal void @remember(ptr %handle, i32 %number) nounwind {
+define internal void @remember(ptr %handle, i32 %number) nounwind noinline optnone {
   ret void
 }
 
-define internal void @make_way() nounwind {
+define internal void @make_way() nounwind noinline optnone {
   ret void
 }
 
-define internal void @prepare_wait() nounwind {
+define internal void @prepare_wait() nounwind noinline optnone {
   %started = load i32, ptr @pool.started
   %first = icmp eq i32 %started, 0
   br i1 %first, label %make, label %made
@@ -618,7 +614,7 @@ made:
 }
 
 ; Sleep while the word is `seen`, or return early for no reason.
-define internal void @wait(ptr %word, i32 %seen) nounwind {
+define internal void @wait(ptr %word, i32 %seen) nounwind noinline optnone {
 entry:
   %1 = call i32 @pthread_mutex_lock(ptr @pool.mutex)
   %current = load atomic i32, ptr %word seq_cst, align 4
@@ -633,7 +629,7 @@ done:
 }
 
 ; The same, for so long at most.
-define internal void @wait_slice(ptr %word, i32 %seen) nounwind {
+define internal void @wait_slice(ptr %word, i32 %seen) nounwind noinline optnone {
 entry:
   %time = alloca { i64, i64 }
   %part.at = getelementptr { i64, i64 }, ptr %time, i64 0, i32 1
@@ -658,7 +654,7 @@ done:
   ret void
 }
 
-define internal void @wake(ptr %word) nounwind {
+define internal void @wake(ptr %word) nounwind noinline optnone {
   %1 = call i32 @pthread_mutex_lock(ptr @pool.mutex)
   %2 = call i32 @pthread_cond_broadcast(ptr @pool.condition)
   %3 = call i32 @pthread_mutex_unlock(ptr @pool.mutex)

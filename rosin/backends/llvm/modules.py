@@ -181,14 +181,6 @@ def called(text: str) -> str:
     return "\n".join([*kept[0], "", *kept[1]])
 
 
-def cooled(text: str, warm: Collection[str] = ()) -> str:
-    """A module of which LLVM is to improve these functions alone: the least of others takes it half a millisecond."""
-    for head in _heads(text):
-        if _defined(head) not in warm and INLINE not in head:
-            text = text.replace(head, head.removesuffix(" {").removesuffix(" noinline") + _COLD_HEAD, 1)
-    return text
-
-
 def replaceable(text: str, name: str) -> str:
     """A module in which each function whose name begins so has a variable that points to it, and another function that
     calls what the variable points to."""
