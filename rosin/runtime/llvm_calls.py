@@ -1,4 +1,4 @@
-"""What LLVM does with one module: read it, run passes, write machine code.
+"""LLVM: what it knows of the host, and what it does with one module: read it, run passes, write machine code.
 
 llvmlite has one lock around everything, which threads need not take for modules that share no context, and for machines
 of their own, so its library is called without. Its Python is not loaded: that takes as long as to load the library.
