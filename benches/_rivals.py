@@ -43,7 +43,6 @@ from _libraries import Library  # noqa: E402
 
 from rosin.passes.explain import Limits  # noqa: E402
 from rosin.runtime import limits as machine  # noqa: E402
-from rosin.runtime import routines  # noqa: E402
 
 LEAST_SECONDS = 5e-3
 """A round repeats short work until it takes so long."""
@@ -121,6 +120,7 @@ def prepared(work: Work, who: str, arrays: Arrays) -> Run | None:
 def finish_code() -> None:
     """Wait until our routines have the code that stays."""
     # Earlier states of Rosin, which are compared with this one, have no other code before that.
+    routines = sys.modules.get("rosin.runtime.routines")
     getattr(routines, "settle", lambda: None)()
 
 

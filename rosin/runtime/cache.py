@@ -132,7 +132,10 @@ class ObjectCache:
             _waiting[path] = self, stored
             # Whoever writes goes on until nothing waits.
             if len(_waiting) == 1:
-                _thread.start_new_thread(_write_soon, ())
+                try:
+                    _thread.start_new_thread(_write_soon, ())
+                except RuntimeError:  # The process ends.
+                    write_waiting()
         else:
             _waiting.pop(path, None)
             self.write(path, stored)
@@ -227,7 +230,8 @@ def _start_over() -> None:
     _writing, _version_lock = threading.Lock(), threading.Lock()
 
 
-os.register_at_fork(after_in_child=_start_over)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over)
 
 
 @functools.cache

@@ -97,8 +97,7 @@ def install(names: Sequence[str], quick: bool = False, vector_bytes: int = 0) ->
                 _made.update((made.name, made) for made in making.made())
             for name in absent:
                 _load(_made.pop(name))
-            if _quick:
-                _thread.start_new_thread(_settle_soon, ())
+            _begin_settling()
     if not quick and not _quick.keys().isdisjoint(names):
         settle()
 
@@ -240,6 +239,13 @@ def _improved(quick: _Made) -> _Made:
     return _Made(quick.name, quick.vector_bytes, [objects[text] for text in texts], quick.declared)
 
 
+def _begin_settling() -> None:
+    if _quick:
+        # Where the process ends, quick code will do.
+        with contextlib.suppress(RuntimeError):
+            _thread.start_new_thread(_settle_soon, ())
+
+
 def _settle_soon() -> None:
     while not _ends.wait(SOON):
         # What somebody waits for comes first.
@@ -259,11 +265,11 @@ def _end() -> None:
 def _in_child() -> None:
     """The threads of a process stay behind where it is forked."""
     _improving.release()
-    if _quick:
-        _thread.start_new_thread(_settle_soon, ())
+    _begin_settling()
 
 
-os.register_at_fork(before=_improving.acquire, after_in_parent=_improving.release, after_in_child=_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_improving.acquire, after_in_parent=_improving.release, after_in_child=_in_child)
 
 
 # -- what they depend on --------------------------------------------------------------------------------------------
