@@ -90,8 +90,7 @@ class Making:
             give = compiling.add if most > 1 else None
             last = program_texts(program, target.vector_bytes, most, give, target.assembles, target.far_bytes)
             late = time.perf_counter()
-            # Who writes routines needs the interpreter now.
-            objects = compiling.objects(last, meanwhile=None if called.names else _collect)
+            objects = compiling.objects(last, meanwhile=_collect)
         texts = compiling.texts
         if watch is not None:
             watch.later(
