@@ -587,7 +587,7 @@ def _without_collecting() -> Generator[None]:
         yield
     finally:
         if was_on:
-            if gc.get_count()[0] > gc.get_threshold()[0]:
+            if gc.get_count()[0] > gc.get_threshold()[0] > 0:
                 # Else Python would search now, and perhaps all that the process has.
                 gc.collect(0)
             gc.enable()

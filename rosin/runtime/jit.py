@@ -166,15 +166,6 @@ def _ask_llvm(named: str, features: str) -> dict[str, Any]:
 
 def _vector_bytes(triple: str, cpu: str, features: str) -> int:
     """The width of the widest registers that the code generator really uses for a vector of 64 bytes."""
-    has = {feature[1:]: feature[0] == "+" for feature in features.split(",")}
-    if triple.startswith("x86_64") and "avx" in has:
-        # All features are there, and LLVM goes by these.
-        return 64 if has.get("avx512f") and has.get("evex512", True) else 32 if has["avx"] else 16
-    return _probed_vector_bytes(triple, cpu, features)
-
-
-def _probed_vector_bytes(triple: str, cpu: str, features: str) -> int:
-    """The same, by looking at what LLVM makes."""
     probe = Target(triple, cpu, features, 16, 0, 0, 0, "")
     text = "define <16 x float> @probe(<16 x float> %x) {\n  %y = fadd <16 x float> %x, %x\n  ret <16 x float> %y\n}"
     code = assembly(text, probe, optimize=0)

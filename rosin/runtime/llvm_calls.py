@@ -112,7 +112,7 @@ class Machine:
     """What makes code for a processor, with so much effort, for one thread at a time.
 
     Raises:
-        Rejected: LLVM does not know the system.
+        Rejected: LLVM does not know the system, or has no machine for it.
     """
 
     def __init__(self, triple: str, cpu: str, features: str, effort: int) -> None:
@@ -121,7 +121,10 @@ class Machine:
         if not target:
             raise Rejected(_taken(message))
         names = [name.encode() for name in (triple, cpu, features)]
-        self._as_parameter_: int = library.CreateTargetMachine(target, *names, effort, b"pic", b"small", 0, 0, b"")
+        made = library.CreateTargetMachine(target, *names, effort, b"pic", b"small", 0, 0, b"")
+        if not made:
+            raise Rejected(f"no machine of {triple} could be made")
+        self._as_parameter_: int = made
         self._dispose = library.DisposeTargetMachine
 
     def __del__(self) -> None:

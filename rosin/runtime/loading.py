@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import itertools
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -31,7 +30,6 @@ __all__ = [
     "leave_session",
     "load_object",
     "load_text",
-    "load_texts",
 ]
 
 
@@ -134,17 +132,17 @@ def load_object(*objects: bytes) -> Library:
     return Library(_linked_by_llvm(objects))
 
 
-def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]) -> Library:
+def load_text(text: str, optimize: int = 1) -> Library:
     """The library of a module for the host, its object from the cache or compiled and put there.
 
-    For the runtime's own native code; a compiled program has a key of its own that is known before its text is. What
-    `split` makes of the text is compiled at the same time.
+    For the runtime's own native code; a compiled program has a key of its own that is known before its text is.
     """
     ahead = _ahead.get(text)
     if ahead is not None:
         loading, number = ahead
         return loading.libraries()[number]
-    return load_texts([text], optimize, split)[0]
+    with Loading([text], optimize) as loading:
+        return loading.libraries()[0]
 
 
 _ahead: dict[str, tuple[Loading, int]] = {}
@@ -163,38 +161,24 @@ def ahead(texts: Sequence[str], optimize: int = 1) -> Generator[None]:
                 del _ahead[text]
 
 
-def load_texts(
-    texts: Iterable[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
-) -> list[Library]:
-    """The libraries of several modules, as of `load_text`; those that are to be compiled are so at the same time."""
-    with Loading(texts, optimize, split) as loading:
-        return loading.libraries()
-
-
 class Loading:
-    """The libraries of several modules, as of `load_texts`, on their way: LLVM has each from when its text is there.
+    """The libraries of several modules, as of `load_text`, on their way: LLVM has each from when its text is there.
 
     It is to be left, as a context, whatever happens: threads wait in it for more.
     """
 
-    def __init__(
-        self,
-        texts: Iterable[str],
-        optimize: int = 1,
-        split: Callable[[str], Sequence[str]] = lambda text: [text],
-        most: int = sys.maxsize,
-    ) -> None:
+    def __init__(self, texts: Iterable[str], optimize: int = 1, most: int = sys.maxsize) -> None:
         """On at most so many threads."""
         self._keys: list[str] = []
-        self._objects: dict[int, list[bytes]] = {}
-        self._pieces: dict[int, int] = {}
-        """How many pieces there are of each that is compiled."""
+        self._objects: dict[int, bytes] = {}
+        self._compiled: list[int] = []
+        """Those that are not on the disk."""
         self._libraries: list[Library] = []
         self._lock = threading.Lock()
         self._compiling = jit.Compiling(most, optimize=optimize)
         try:
             for number, text in enumerate(texts):
-                self._begin(number, text, optimize, split)
+                self._begin(number, text, optimize)
         except BaseException:
             self.__exit__()
             raise
@@ -205,27 +189,23 @@ class Loading:
     def __exit__(self, *error: object) -> None:
         self._compiling.__exit__(*error)
 
-    def _begin(self, number: int, text: str, optimize: int, split: Callable[[str], Sequence[str]]) -> None:
+    def _begin(self, number: int, text: str, optimize: int) -> None:
         self._keys.append(cache.hashed("texts", jit.host().key, str(optimize), text))
         entry = cache.default().get(self._keys[number])
         if entry is not None:
-            self._objects[number] = entry.objects()
+            self._objects[number] = entry.data
             return
-        pieces = split(text)
-        self._pieces[number] = len(pieces)
-        for piece in pieces:
-            self._compiling.add(piece)
+        self._compiled.append(number)
+        self._compiling.add(text)
 
     def libraries(self) -> list[Library]:
         """Once they are there."""
         with self._lock:
             if not self._libraries:
-                made = iter(self._compiling.objects())
-                for number, count in self._pieces.items():
-                    own = self._objects[number] = list(itertools.islice(made, count))
-                    meta = {"lengths": list(map(len, own))}
-                    cache.default().put(self._keys[number], b"".join(own), meta, later=True)
-                self._libraries = [load_object(*self._objects[number]) for number in range(len(self._keys))]
+                for number, data in zip(self._compiled, self._compiling.objects(), strict=True):
+                    self._objects[number] = data
+                    cache.default().put(self._keys[number], data, later=True)
+                self._libraries = [load_object(self._objects[number]) for number in range(len(self._keys))]
             return self._libraries
 
 

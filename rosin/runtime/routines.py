@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["begin", "install", "settle"]
 
+QUICK, GOOD = 0, 1
+"""How far LLVM improves code."""
+
 SOON = 0.01
 """Seconds until good code is made: by then the call that quick code was made for is done."""
 
@@ -192,10 +195,6 @@ class _Making:
             result[name] = _Made(name, self.vector_bytes, own, _declared(texts), quick, texts)
             result[name].keep()
         return result
-
-
-QUICK, GOOD = 0, 1
-"""How far LLVM improves code."""
 
 
 def _texts(name: str, vector_bytes: int) -> Iterator[str]:

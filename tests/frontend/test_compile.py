@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin.frontend import compile as compile_module
 from rosin.frontend.errors import ArgumentError, ClosureError, ImmutableError, RecursiveCompileError
 from rosin.ir.errors import RosinError, ShapeError, TraceError
 from rosin.ir.parser import parse
@@ -663,3 +665,25 @@ def test_clear_leaves_nothing_of_the_programs() -> None:
     blocks = [blocks_after(range(start, start + 30)) for start in range(2, 122, 30)]
     # what other tests left behind comes and goes, too: what programs leave comes each time
     assert min(after - before for before, after in pairwise(blocks)) < 30, "less than one a program"
+
+
+def test_what_was_made_without_collecting_does_not_have_all_of_the_process_searched() -> None:
+    """Once garbage is searched for again, by itself."""
+    before, seen = gc.get_threshold(), list[int]()
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            seen.append(info["generation"])
+
+    gc.collect()
+    gc.collect(0)  # So that one of the young comes before the next, which goes on to what is older.
+    gc.set_threshold(700, 0, 0)
+    gc.callbacks.append(note)
+    try:
+        with compile_module._without_collecting():
+            kept = [[number] for number in range(5000)]
+        kept += [[number] for number in range(100)]
+    finally:
+        gc.callbacks.remove(note)
+        gc.set_threshold(*before)
+    assert seen == [0]
