@@ -4,11 +4,13 @@ A row is read once, all updates that go there are combined into it in registers,
 threads share the rows. Which updates a row gets is known as soon as it is known where they begin and end, if they come
 in the order of their rows, as the elements of sparse matrices and sorted segments do. Whether they come so is found out
 when the program runs, of some of them first, which mostly tell. Mixed ones are brought into that order by a counting
-sort, if they are so wide that it pays.
+sort, if they are so wide that it pays: threads count the updates of each row in some parts, and when it is known how
+many all parts before have, they put the numbers of a part's own where they belong.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -61,6 +63,15 @@ SAMPLES = 128
 
 PARTS = 16
 """Threads look at updates in so many parts."""
+
+NARROW_BYTES, NEAR_BYTES, FAR_BYTES = 512, 1 << 22, 1 << 25
+"""Updates of rows of no more bytes, of an array of no more, that are so many bytes together, are not sorted either, if
+threads may share each of them: they come from memory one after the other then, which is faster than row by row, and the
+array stays in the caches."""
+
+MOST_SORTED, EACH_SORTED = 8, 4
+"""A sort has at most so many parts, and in each of several parts rows get so many updates on average: with less, time
+goes to what each part counts."""
 
 REGISTERS = 8
 """So many vector registers of a row are combined at once."""
@@ -141,15 +152,22 @@ class _Updates:
     def steps(self, otherwise: Sequence[Kernel | Nest]) -> Steps:
         flag = self.buffer("mixed", 1)
         mixed = Load(flag, indices.ZERO)
-        sorts = facts.estimate(self.width) >= LEAST_SORTED
+        sorts = facts.estimate(self.width) >= LEAST_SORTED and not self.streams(otherwise)
         order = self.buffer("order", self.count)
-        first = [self.find_rows(), self.clear()]
-        in_order = (self.find_ends(), self.combine("in_order", None))
+        in_order = (self.clear(), self.find_ends(), self.combine("in_order", None))
         if sorts:
-            sorting = (self.sort(order), self.combine("mixed", order))
-            return [*first, self.sample(flag), Branch(mixed, (self.look(flag), ())), Branch(mixed, (in_order, sorting))]
-        looking = (*first, *self.look(flag))
+            sorting = (*self.sort(order), self.combine("mixed", order))
+            looking = Branch(mixed, (self.look(flag), ()))
+            return [self.find_rows(), self.sample(flag), looking, Branch(mixed, (in_order, sorting))]
+        looking = (self.find_rows(), *self.look(flag))
         return [self.sample(flag), Branch(mixed, (looking, ())), Branch(mixed, (in_order, tuple(otherwise)))]
+
+    def streams(self, otherwise: Sequence[Kernel | Nest]) -> bool:
+        """Whether mixed updates had better be done `otherwise`: as they come."""
+        row = facts.estimate(self.width) * self.result.type.dtype.bytes
+        near = row <= NARROW_BYTES and facts.estimate(self.rows) * row <= NEAR_BYTES
+        far = facts.estimate(self.count) * row >= FAR_BYTES
+        return near and far and any(isinstance(s, Loop) and s.parallel for s in otherwise[-1].body)
 
     # -- which update goes where -----------------------------------------------------------------------------
 
@@ -219,36 +237,56 @@ class _Updates:
         body = Loop(inside, Kind.SERIAL, (When((Within(number, 0, self.count),), (starts, stops)),))
         return self.kernel("ends", [Loop(part, Kind.SERIAL, (body,), parallel=True)])
 
-    def sort(self, order: Buffer) -> Kernel:
+    def sort(self, order: Buffer) -> tuple[Kernel, ...]:
         """Put the numbers of updates into the order of their rows, those of a row as they come."""
-        first, row, second = LoopVar("u", self.count), LoopVar("row", self.rows + 1), LoopVar("u", self.count)
+        apart = self.rows + 1
+        pieces = self.pieces()
+        counts = self.buffer("counts", apart * pieces)
+        """Of each part the updates that each row gets; then, where the next one is put."""
+        part, number, inside = self.parts(self.count, pieces)
+        is_there = (Within(number, 0, self.count),)
+        place = Load(counts, indices.of(part) * apart + indices.of(Dynamic(Load(self.keys, number + 1), 0, self.rows)))
+        row, cleared = LoopVar("row", apart), LoopVar("row", apart)
+        zero, one = Const(0, self.dtype), Const(1, self.dtype)
 
-        def found(number: LoopVar) -> Index:
-            return indices.of(Dynamic(Load(self.keys, indices.of(number) + 1), 0, self.rows))
+        def sum_of(a: Expr, b: Expr) -> Expr:
+            return apply(Add(), a, b)
 
-        def one_more(count: Expr) -> Expr:
-            return apply(Add(), count, Const(1, self.dtype))
+        def on_parts(*loops: Loop) -> list[Statement]:
+            return [Loop(part, Kind.SERIAL, loops, parallel=pieces > 1)]
 
-        counted = Store(self.ends, found(first), one_more(Load(self.ends, found(first))))
-        carry = self.carry("sum", lambda a, b: apply(Add(), a, b), Const(0, self.dtype))
-        here, own = indices.of(row), Local("own", self.dtype)
-        summed = (
-            Let(own, Load(self.ends, here)),
-            *(Store(buffer, here, carry.locals[0]) for buffer in (self.begins, self.ends)),
-            Accumulate(carry, (own,)),
-        )
-        goal, place = found(second), Local("place", self.dtype)
+        clear = Store(counts, indices.of(part) * apart + indices.of(cleared), zero)
+        count = When(is_there, (Store(counts, place.offset, sum_of(place, one)),))
+
+        here, carry = indices.of(row), self.carry("sum", sum_of, zero)
+        parts = [Load(counts, here + k * apart) for k in range(pieces)]
+        own = [Local(f"own{k}", self.dtype) for k in range(pieces)]
+        before: Expr = carry.locals[0]
+        summed: list[Statement] = [Let(local, load) for local, load in zip(own, parts, strict=True)]
+        summed.append(Store(self.begins, here, before))
+        for local, load in zip(own, parts, strict=True):
+            summed.append(Store(counts, load.offset, before))
+            before = sum_of(before, local)
+        summed += [Store(self.ends, here, before), Accumulate(carry, (functools.reduce(sum_of, own),))]
+
+        goal = Local("place", self.dtype)
         put = (
-            Let(place, Load(self.ends, goal)),
-            Store(order, indices.of(Dynamic(place, 0, self.count - 1)), FromIndex(indices.of(second), self.dtype)),
-            Store(self.ends, goal, one_more(place)),
+            Let(goal, place),
+            Store(order, indices.of(Dynamic(goal, 0, self.count - 1)), FromIndex(number, self.dtype)),
+            Store(counts, place.offset, sum_of(goal, one)),
         )
-        body = [
-            Loop(first, Kind.SERIAL, (counted,)),
-            Loop(row, Kind.SERIAL, summed, (carry,)),
-            Loop(second, Kind.SERIAL, put),
-        ]
-        return self.kernel("sort", body)
+        counting = on_parts(Loop(cleared, Kind.VECTOR, (clear,)), Loop(inside, Kind.SERIAL, (count,)))
+        putting = on_parts(Loop(inside, Kind.SERIAL, (When(is_there, put),)))
+        return (
+            self.kernel("count", counting),
+            self.kernel("places", [Loop(row, Kind.SERIAL, tuple(summed), (carry,))]),
+            self.kernel("sort", putting),
+        )
+
+    def pieces(self) -> int:
+        """How many parts a sort has."""
+        each = facts.estimate(self.count) // (EACH_SORTED * max(facts.estimate(self.rows), 1))
+        return 1 << (min(max(each, 1), MOST_SORTED).bit_length() - 1)
 
     # -- the updates -----------------------------------------------------------------------------------------
 
@@ -279,9 +317,9 @@ class _Updates:
 
     # -- pieces ----------------------------------------------------------------------------------------------
 
-    def parts(self, count: Dim) -> tuple[LoopVar, Index, LoopVar]:
+    def parts(self, count: Dim, pieces: int = PARTS) -> tuple[LoopVar, Index, LoopVar]:
         """A loop over parts of so many, the place in the whole, and the loop in a part."""
-        part, inside = LoopVar("part", PARTS), LoopVar("inside", (count + (PARTS - 1)) // PARTS)
+        part, inside = LoopVar("part", pieces), LoopVar("inside", (count + (pieces - 1)) // pieces)
         return part, indices.of(part) * inside.extent + indices.of(inside), inside
 
     def carry(self, name: str, combine: Callable[[Expr, Expr], Expr], start: Expr) -> Carry:

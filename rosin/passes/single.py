@@ -21,9 +21,11 @@ from rosin.passes.part_updates import part_updates
 from rosin.passes.row_updates import row_updates
 from rosin.passes.where import Memory
 
-MOST_PARTS = 8
-LEAST_PART = 128
+MOST_PARTS, LEAST_PART = 8, 128
 """Neighbours that are updated together are shared by at most so many threads, each of which has at least so many."""
+
+HALF_BYTES = 128
+"""Two threads share fewer neighbours if each half has so many bytes: two lines of the cache, mostly."""
 
 WIDE, OWNERS, RUN = 256, 4, 16
 """With so many neighbours or more, threads have whole rows of their own, in runs of so many rows: so what is frequent
@@ -69,11 +71,13 @@ def pack_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     return [Kernel(name, used_buffers(body), tuple(body), work=work if order else None)]
 
 
-def _parts(extent: Dim) -> int:
-    """How many threads may share neighbours, none of which gets less than a line of the cache or two of them."""
-    return max(
-        (n for n in range(1, MOST_PARTS + 1) if isinstance(extent, int) and extent % (LEAST_PART * n) == 0), default=1
-    )
+def _parts(extent: Dim, bytes: int) -> int:
+    """How many threads may share neighbours of so many bytes each. More parts than there are threads would each read
+    some lines of every update, and of what comes from memory then many lines are fetched in vain."""
+    if not isinstance(extent, int):
+        return 1
+    even = max((n for n in range(1, MOST_PARTS + 1) if extent % (LEAST_PART * n) == 0), default=1)
+    return 2 if even == 1 and extent % 2 == 0 and extent * bytes >= 2 * HALF_BYTES else even
 
 
 def _owned(goal: Sequence[Index], shape: Sequence[Dim], lanes: LoopVar) -> tuple[LoopVar, Within] | None:
@@ -135,7 +139,7 @@ def _one_by_one(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
     body: list[Statement] = [When(tuple(inner), (store,))] if inner else [store]
     around = tuple(t for t in tests if t not in inner)
     if lanes is not None and not outer and on_threads and ordered:
-        part, owned = LoopVar("part", _parts(lanes.extent)), _owned(goal, shape, lanes)
+        part, owned = LoopVar("part", _parts(lanes.extent, result.type.dtype.bytes)), _owned(goal, shape, lanes)
         if owned is not None:
             owner, is_own = owned
             outer, around = [owner], (is_own, *around)

@@ -22,12 +22,12 @@ from rosin.backends.llvm.around import (
     parallel_loops,
 )
 from rosin.backends.llvm.assembler import assembled
-from rosin.backends.llvm.emit import Val, with_head
+from rosin.backends.llvm.emit import LINE_BYTES, Val, with_head
 from rosin.backends.llvm.expressions import is_zero_const
 from rosin.backends.llvm.modules import COLD
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import Entrance, Running
-from rosin.backends.llvm.streams import streams
+from rosin.backends.llvm.streams import ROWS_AHEAD, gathered, streams
 from rosin.backends.llvm.types import memory_type, register_type
 from rosin.backends.llvm.variables import Variable
 from rosin.backends.llvm.vector_loops import VectorLoops, factors
@@ -456,11 +456,29 @@ class KernelEmitter(VectorLoops):
             for load, further in streams(loop, self._reads_a_line):
                 at = self.address(load.buffer, load.offset)
                 self.e.prefetch(self.e.near(at, self.e.const(further, "i64"), memory_type(load.dtype)))
+            self._ask_for_rows(loop, value)
             if _is_scope(loop):
                 self.statements(loop.body)
             else:
                 self.block(loop.body)
         del self.variables[loop.var], self.depths[loop.var]
+
+    def _ask_for_rows(self, loop: Loop, value: Val) -> None:
+        """Have rows come that later steps of a loop read, which memory tells."""
+        e, loads = self.e, gathered(loop)
+        if not loads or self.lane is None:
+            return
+        last = e.sub(self.dim(loop.var.extent), e.const(1, "i64"))
+        with self.frame():
+            later = e.add(value, e.const(ROWS_AHEAD, "i64"))
+            self.variables[loop.var] = e.intrinsic("llvm.smin", later, last)
+            for load in loads:
+                if self.between_lanes(load.offset) != (1, None):
+                    continue
+                start = self.address(load.buffer, load.offset)
+                for at in range(0, self.lanes * load.dtype.bytes, LINE_BYTES):
+                    e.prefetch(e.near(start, e.const(at, "i64"), "i8"))
+        self.variables[loop.var] = value
 
     def _reads_a_line(self, load: Load) -> bool:
         """Whether all lanes read one element, or each the next one."""

@@ -1,8 +1,12 @@
-"""What the steps of a tile read of memory line after line, asked for before it is needed.
+"""What the steps of a loop read of memory, asked for before it is needed.
 
 The loop of a tile of sums reads a line or more of a panel in each step, which stays in the second cache for the tiles
 after it. Its multipliers wait for each step a little, and longer where the other half of the core is busy, unless these
 lines are on their way to the nearest cache long before. What several steps find in one line comes by itself.
+
+A loop may read rows of an array whose numbers are in memory: the updates of a segment, or what a row of a sparse matrix
+is multiplied by. No processor foresees where the next row is. The loop knows the numbers of those after it, and asks
+for them while it adds up others (Ainsworth and Jones, "Software Prefetching for Indirect Memory Accesses", 2017).
 """
 
 from __future__ import annotations
@@ -14,12 +18,18 @@ from rosin.backends.llvm.emit import LINE_BYTES
 from rosin.backends.llvm.places import PRIVATE
 from rosin.backends.llvm.vector_loops import MOST_SUMS
 from rosin.ir import facts
-from rosin.ir.index import Index
-from rosin.ir.loops import Accumulate, Buffer, Kind, Load, Loop, walk
+from rosin.ir.index import Dynamic, Index, LoopVar
+from rosin.ir.loops import Accumulate, Apply, Buffer, Const, FromIndex, Kind, Load, Loop, walk
 from rosin.ir.statements import expressions, nested
 
 STEPS_AHEAD = 8
 """So many steps take longer than a line of the second cache takes to come."""
+
+ROWS_AHEAD = 8
+"""So many rows of a few lines are added up while one comes from memory."""
+
+FAR_BYTES = 1 << 20
+"""Arrays of no more are in the second cache, mostly, from which rows come soon enough."""
 
 NEAREST_BYTES = 1 << 14
 """What a kernel has copied for itself is in the nearest cache, if it is no more than this."""
@@ -49,6 +59,33 @@ def streams(loop: Loop, by_line: Callable[[Load], bool]) -> Iterator[tuple[Load,
             if end is None or place >= end:
                 end = place + LINE_BYTES
                 yield found
+
+
+def gathered(loop: Loop) -> list[Load]:
+    """Loads of a loop, in which no loop is, that are of places which memory tells for each step, and is able to tell
+    for later ones."""
+    if loop.kind is not Kind.SERIAL or loop.backward or facts.estimate(loop.var.extent) <= ROWS_AHEAD:
+        return []
+    if any(isinstance(s, Loop) for s in nested(loop.body)):
+        return []
+    return [
+        load
+        for load in walk(*expressions(loop.body))
+        if isinstance(load, Load)
+        and load.buffer.scope not in PRIVATE
+        and facts.estimate(load.buffer.bytes) > FAR_BYTES
+        and not load.offset.affine_in(loop.var)
+        and all(_is_foreseen(atom, loop.var) for atom in load.offset.dynamics())
+    ]
+
+
+def _is_foreseen(place: Dynamic, var: LoopVar) -> bool:
+    """Whether a place can be computed for another step: from memory that step after step reads line after line."""
+    return all(
+        (isinstance(e, Load) and e.buffer.scope not in PRIVATE and e.offset.affine_in(var))
+        or isinstance(e, Apply | Const | FromIndex)
+        for e in walk(place.value)
+    )
 
 
 def _is_near(buffer: Buffer) -> bool:
