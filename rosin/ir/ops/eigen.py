@@ -10,7 +10,6 @@ import numpy as np
 
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import DType
 from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Value, Values, define, with_attributes
 from rosin.ir.ops.lu import Lu, LuSolve
 from rosin.ir.ops.matrix import (
@@ -31,6 +30,19 @@ from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
+
+
+REFLECTED = 32
+"""So many reflections of a Hermitian matrix are applied together."""
+
+LINES, INTEGERS = 6, 6
+"""What a cut of a matrix in halves takes: lines of numbers twice as long as the matrix, and lines of integers."""
+
+MOST_LANES = 16
+"""Lines are longer by a vector, of which this is the widest."""
+
+ENDS = 1 << 9
+"""Bytes for the ends of what lies in a room, which is aligned."""
 
 
 @with_attributes
@@ -144,24 +156,21 @@ class Eigh(Eigen):
 
     def room(self, types: Types) -> Dim:
         (a,) = types
-        n = a.shape[-1]
-        # The matrix; LAPACK's workspace of numbers, of real ones for complex matrices, and of integers.
-        return n * n * a.dtype.bytes + eigh_work(n, a.dtype) * a.dtype.bytes + (5 * n + 3) * 8 + real_work(n, a.dtype)
+        n, real = a.shape[-1], a.dtype.part.bytes
+        square, padded = n * n, n + MOST_LANES
+        if not self.vectors:
+            # The matrix, workspace of numbers and of real ones, and integers.
+            return (square + (REFLECTED + 6) * n) * a.dtype.bytes + 5 * n * (real + 8) + ENDS
+        # The matrix and its reflections; eigenvectors of parts, what these are made of, and lines; LAPACK's integers.
+        # A matrix that is not cut needs less.
+        reflections = (1 + 2 * REFLECTED) * n
+        reals = 2 * square + n * padded + n + 2 * LINES * padded
+        return (square + reflections) * a.dtype.bytes + reals * real + INTEGERS * n * 8 + ENDS
 
     def moved(self, b: Builder, values: Value, vectors: Value, tangent: Value) -> Maybe:
         change = b.matmul(adjoint(b, vectors), b.matmul(hermitian(b, tangent), vectors))
         scale = b.cast(_inverse_gaps(b, values, change.type), change.type.dtype)
         return b.real_part(diagonal(b, change)), b.matmul(vectors, b.mul(change, scale))
-
-
-def eigh_work(n: Dim, dtype: DType) -> Dim:
-    """Numbers of workspace of `syevd` or `heevd`."""
-    return 2 * n * n + (6 + BLOCK) * n + 1
-
-
-def real_work(n: Dim, dtype: DType) -> Dim:
-    """Bytes of real workspace of `heevd`."""
-    return (2 * n * n + 5 * n + 1) * dtype.part.bytes if dtype.is_complex else 0
 
 
 @define("eig")

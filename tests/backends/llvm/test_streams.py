@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import rosin
-from rosin.backends.llvm.streams import NEAREST_BYTES, STEPS_AHEAD, streams
+from rosin import numpy as rnp
+from rosin.backends.llvm.streams import FAR_BYTES, NEAREST_BYTES, ROWS_AHEAD, STEPS_AHEAD, gathered, streams
 from rosin.ir import index as indices
-from rosin.ir.dtypes import DType, f32, f64
-from rosin.ir.index import LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Carry, Const, Kind, Load, Local, Loop, Scope
+from rosin.ir.dtypes import DType, f32, f64, i32
+from rosin.ir.index import Dynamic, LoopVar
+from rosin.ir.loops import Accumulate, Buffer, Carry, Const, Expr, Kind, Load, Local, Loop, Scope
 
 FAR = Buffer("panel", f32, 1 << 16, Scope.ARENA)
 
@@ -62,3 +63,35 @@ def test_products_and_convolutions_ask_for_lines() -> None:
     conv = partial(rosin.nn.conv, padding=1)
     assert "prefetch" in rosin.compile(conv).text(image, kernel, stage="llvm")
     assert "prefetch" not in rosin.compile(lambda x: x.sum(axis=1)).text(x, stage="llvm")
+
+
+def gathering(buffer: Buffer, place: Expr, extent: int = 1000, var: LoopVar | None = None) -> Loop:
+    """A loop that adds up numbers at places that are computed for each step."""
+    var = var or LoopVar("at", extent)
+    total = Local("sum", buffer.dtype)
+    carry = Carry((total,), (Const(0, buffer.dtype),), (), (), ())
+    read = Load(buffer, indices.of(Dynamic(place, 0, 63)) * 1024 + indices.of(LoopVar("lane", 64)))
+    return Loop(var, Kind.SERIAL, (Accumulate(carry, (read,)),), (carry,))
+
+
+def test_rows_that_memory_tells_are_asked_for() -> None:
+    large = Buffer("rows", f32, FAR_BYTES // 4 + 1, Scope.ARGUMENT)
+    order = Buffer("order", i32, 1000, Scope.ARENA)
+    at = LoopVar("at", 1000)
+    told = Load(order, indices.of(at))
+    assert len(gathered(gathering(large, told, var=at))) == 1
+    assert not gathered(gathering(Buffer("near", f32, FAR_BYTES // 4, Scope.ARGUMENT), told, var=at))
+    few = LoopVar("at", ROWS_AHEAD)
+    assert not gathered(gathering(large, Load(order, indices.of(few)), var=few))
+    assert not gathered(gathering(large, Local("found", i32), var=at)), "nobody knows it for another step"
+    further = Load(order, indices.of(Dynamic(told, 0, 999)))
+    assert not gathered(gathering(large, further, var=at)), "what tells it is as far away"
+
+
+@pytest.mark.parametrize("rows", [30000, 100])
+def test_sums_of_segments_ask_for_rows(rows: int) -> None:
+    updates, places = np.ones((rows, 96), np.float32), np.arange(rows)[::-1] % (rows // 5)
+    sums = rosin.compile(lambda updates, places: rnp.zeros((rows // 5, 96), np.float32).at[places].add(updates))
+    assert ("prefetch" in sums.text(updates, places, stage="llvm")) == (rows > 100)
+    expected = np.bincount(places, minlength=rows // 5).astype(np.float32)
+    np.testing.assert_array_equal(np.asarray(sums(updates, places)), np.repeat(expected[:, None], 96, 1))

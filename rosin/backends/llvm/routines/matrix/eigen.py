@@ -8,9 +8,11 @@ from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.stack import Room, Stack
+from rosin.backends.llvm.routines.matrix.halves import LEAF, Halves
+from rosin.backends.llvm.routines.matrix.stack import SIDE_BY_SIDE, Room, Stack
 from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.backends.llvm.routines.matrix.tridiagonal import Band, Tridiagonal
+from rosin.ir.ops.eigen import REFLECTED
 from rosin.ir.ops.matrix import SMALL
 from rosin.ir.ops.qr import BLOCK
 
@@ -39,13 +41,7 @@ class Eigen(Stack):
         def found() -> None:
             matrix = room.take(count, self.dtype.bytes)
             self.prepare(f, source, matrix, n)
-            failed = f.variable(e.const(False, "i1"))
-
-            def decompose() -> None:
-                e.store(self.decompose(f, room, n, matrix, values, vectors), failed)
-
-            self.with_its_threads(f, n, decompose)
-            f.when(e.load(failed, "i1"), fail)
+            f.when(self.decompose(f, room, n, matrix, values, vectors), fail)
 
         f.when(self.finite(f, source, count), found, fail)
 
@@ -66,7 +62,7 @@ class Eigen(Stack):
         """Write the results for a matrix that lies column by column; whether that failed."""
 
 
-class Eigh(Tridiagonal, Eigen):
+class Eigh(Halves, Tridiagonal, Eigen):
     width = 1
     swapped: ClassVar[tuple[int, ...]] = (4, 1)
 
@@ -74,19 +70,36 @@ class Eigh(Tridiagonal, Eigen):
         self.hermitian(f, source, matrix, n, True)
 
     def decompose(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None) -> Val:
+        if vectors is None:
+            return self._by_lapack(f, room, n, matrix, values)
+        e, start = f.e, room.next
+        failed = f.variable(e.const(False, "i1"))
+
+        def whole() -> None:
+            e.store(self._by_lapack(f, Room(f, start), n, matrix, values, vectors), failed)
+
+        def in_halves() -> None:
+            e.store(self.in_halves(f, Room(f, start), n, matrix, values, vectors), failed)
+
+        f.when(e.icmp("sgt", n, f.word(LEAF)), in_halves, whole)
+        return e.load(failed, "i1")
+
+    def _by_lapack(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None = None) -> Val:
+        """Values, and vectors of a short matrix."""
         e, lapack, bytes = f.e, self.lapack(f), self.dtype.bytes
-        # 2 n² + (6 + BLOCK) n + 1 numbers, as the op has made room for.
-        square = e.mul(n, n)
-        many = e.add(e.mul(f.word(2), square), e.add(e.mul(f.word(6 + BLOCK), n), f.word(1)))
+        square = e.mul(n, n) if vectors else f.word(0)
+        complex = self.dtype.is_complex
+        many = e.add(e.mul(n, f.word(REFLECTED + 6)), e.add(e.mul(square, f.word(1 if complex else 2)), f.word(1)))
         arguments: list[Val] = [room.take(many, bytes), many]
-        if self.dtype.is_complex:
-            reals = e.add(e.mul(f.word(2), square), e.add(e.mul(f.word(5), n), f.word(1)))
+        if complex:
+            reals = e.add(e.mul(n, f.word(5)), e.add(e.mul(square, f.word(2)), f.word(1)))
             arguments += [room.take(reals, self.dtype.part.bytes), reals]
-        integers = e.add(e.mul(f.word(5), n), f.word(3))
+        integers = e.add(e.mul(n, f.word(5)), f.word(3))
         arguments += [room.take(integers, 8), integers]
         info = lapack.info()
-        name = "heevd" if self.dtype.is_complex else "syevd"
-        lapack.call(name, "V" if vectors else "N", "L", n, matrix, n, values, *arguments, info)
+        name = "heevd" if complex else "syevd"
+        sizes = ("V" if vectors else "N", "L", n, matrix, n, values)
+        self.with_its_threads(f, n, lambda: lapack.call(name, *sizes, *arguments, info))
         if vectors:
             self.turn(f, matrix, n, vectors, n, n, n)
         return lapack.failed(info)
@@ -94,7 +107,8 @@ class Eigh(Tridiagonal, Eigen):
     # -- in lanes ------------------------------------------------------------------------------------------
 
     def helpers(self) -> list[str]:
-        return [*super().helpers(), *(self.swaps(self.elem) if self.has_lanes else [])]
+        halves = self.half_helpers() if self.vectors_too and self.way not in SIDE_BY_SIDE else []
+        return [*super().helpers(), *(self.swaps(self.elem) if self.has_lanes else []), *halves]
 
     @property
     def has_lanes(self) -> bool:
@@ -159,12 +173,14 @@ class Eig(Eigen):
         wanted = "V" if vectors else "N"
         sides = (right, f.word(1), right, n)
         if self.dtype.is_complex:
-            lapack.call("geev", "N", wanted, n, matrix, n, values, *sides, work, many, reals, info)
+            ends = (values, *sides, work, many, reals, info)
+            self.with_its_threads(f, n, lambda: lapack.call("geev", "N", wanted, n, matrix, n, *ends))
             if vectors:
                 self.turn(f, right, n, vectors, n, n, n)
             return lapack.failed(info)
         imag = e.offset(reals, n, self.elem)
-        lapack.call("geev", "N", wanted, n, matrix, n, reals, imag, *sides, work, many, info)
+        ends = (reals, imag, *sides, work, many, info)
+        self.with_its_threads(f, n, lambda: lapack.call("geev", "N", wanted, n, matrix, n, *ends))
 
         def pair(j: Val) -> None:
             place = e.offset(values, j, f"[2 x {self.elem}]")
