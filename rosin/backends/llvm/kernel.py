@@ -465,8 +465,8 @@ class KernelEmitter(VectorLoops):
 
     def _ask_for_rows(self, loop: Loop, value: Val) -> None:
         """Have rows come that later steps of a loop read, which memory tells."""
-        e, loads = self.e, gathered(loop)
-        if not loads or self.lane is None:
+        e, loads = self.e, gathered(loop) if self.lane is not None else []
+        if not loads:
             return
         last = e.sub(self.dim(loop.var.extent), e.const(1, "i64"))
         with self.frame():

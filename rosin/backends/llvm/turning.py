@@ -20,7 +20,7 @@ from rosin.backends.llvm.types import memory_type
 from rosin.backends.llvm.whole_squares import fills_registers, is_whole, transpose, write_rows
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index
-from rosin.ir.loops import Buffer, Load, Scope, Statement, Store
+from rosin.ir.loops import Buffer, Load, Loop, Scope, Statement, Store
 
 FEWEST_MOVED, FEWEST_KEPT = 64, 100
 """Of how many numbers squares are that pay for a call: of those that are moved, and those on the way to or from
@@ -178,6 +178,18 @@ class Turning(Places):
         rows = self._rows_at(far[0], column.start)
         turn.call(self.e, *(vectors if by_row else rows), *(rows if by_row else vectors))
         return column.count
+
+    def moves_squares(self, loop: Loop) -> bool:
+        """Whether all that a vector loop does, of a vector or more, is to move squares from memory to memory."""
+        if not isinstance(loop.var.extent, int) or loop.var.extent < self.width or loop.backward or loop.carries:
+            return False
+        return all(
+            isinstance(s, Store)
+            and isinstance(s.value, Load)
+            and self._is_plain(s.buffer, s.value.buffer)
+            and ((s.buffer, s.offset) in self.written_squares or (s.value.buffer, s.value.offset) in self.read_squares)
+            for s in loop.body
+        )
 
     def _is_plain(self, target: Buffer, source: Buffer) -> bool:
         """Whether what is read from one buffer lies in the other as it is, and does not change meanwhile."""

@@ -146,6 +146,10 @@ class VectorLoops(TileRegisters):
             self.body(loop, position if last is None else self.e.sub(last, position))
 
         def tail() -> None:
+            if self.moves_squares(loop):
+                # A whole square is a call, and what is moved twice is the same.
+                block(self.e.const(extent - width, "i64"))
+                return
             mask = self.first_lanes(rest)
             self.rest = (mask, rest) if isinstance(rest, int) else None
             self._some_lanes(loop, self.dim(full * width), mask)

@@ -107,3 +107,17 @@ def test_squares_are_moved_whole(shape: tuple[int, int], dtype: str) -> None:
     f = rosin.compile(lambda a: rosin.numpy.concatenate([rosin.numpy.transpose(a, (0, 2, 1))] * 2, axis=1))
     expected = np.concatenate([np.transpose(a, (0, 2, 1))] * 2, axis=1)
     np.testing.assert_array_equal(np.asarray(f(a)), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("columns", [17, 90, 108])
+def test_what_is_left_of_whole_squares_is_moved_by_the_function_too(columns: int, dtype: str) -> None:
+    """The last square of a packed operand overlaps the one before."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((4, n, 32)).astype(dtype) for n in (60, columns))
+    product = lambda x, y: x @ rosin.numpy.swapaxes(y, 1, 2)  # noqa: E731
+    expected = x @ np.swapaxes(y, 1, 2)
+    np.testing.assert_allclose(np.asarray(rosin.compile(product)(x, y)), expected, rtol=1e-4, atol=1e-5)
+    if host().assembles:
+        kernels = re.findall(r"^define internal void @k.*?^}", text_of(product, x, y), re.MULTILINE | re.DOTALL)
+        assert not any("shufflevector" in kernel for kernel in kernels)
