@@ -148,7 +148,7 @@ class VectorLoops(TileRegisters):
         def tail() -> None:
             if self.moves_squares(loop):
                 # A whole square is a call, and what is moved twice is the same.
-                block(self.e.const(extent - width, "i64"))
+                block(self.dim(extent - width))
                 return
             mask = self.first_lanes(rest)
             self.rest = (mask, rest) if isinstance(rest, int) else None

@@ -115,7 +115,7 @@ def test_what_is_left_of_whole_squares_is_moved_by_the_function_too(columns: int
     """The last square of a packed operand overlaps the one before."""
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((4, n, 32)).astype(dtype) for n in (60, columns))
-    product = lambda x, y: x @ rosin.numpy.swapaxes(y, 1, 2)  # noqa: E731
+    product = lambda x, y: x @ rosin.numpy.swapaxes(y, 1, 2)
     expected = x @ np.swapaxes(y, 1, 2)
     np.testing.assert_allclose(np.asarray(rosin.compile(product)(x, y)), expected, rtol=1e-4, atol=1e-5)
     if host().assembles:
