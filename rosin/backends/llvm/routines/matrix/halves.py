@@ -167,7 +167,7 @@ class Halves(Reflecting):
         return e.load(failed, "i1")
 
     def _scaled(self, f: Function, matrix: Val, n: Val) -> Val:
-        """Scale the lower triangle by a power of two, so that its greatest number is near 1; the inverse of that."""
+        """Scale the lower triangle by a power of two, so that its greatest number is near 1; what to scale back by."""
         e, parts = f.e, f.word(self.parts)
         most = [f.variable(e.const(0.0, self.elem, lanes)) for lanes in (self.vector, 1)]
 
@@ -308,15 +308,15 @@ class Halves(Reflecting):
         def solve(number: Val, given: Given) -> None:
             n, values, beside = given["n"], given["values"], given["beside"]
             begin, end = self._part(f, given, number)
-            for inside, neighbour in ((begin, e.sub(begin, one)), (e.sub(end, one), e.sub(end, one))):
-                is_cut = e.icmp("ne", e.add(neighbour, one), f.word(0) if inside is begin else n)
 
-                def less(inside: Val = inside, neighbour: Val = neighbour) -> None:
-                    size = e.intrinsic("llvm.fabs", self.number_at(f, beside, neighbour))
-                    at = self.real_at(f, values, inside)
-                    e.store(e.fsub(e.load(at, self.elem), size), at)
+            def less(inside: Val, neighbour: Val) -> None:
+                size = e.intrinsic("llvm.fabs", self.number_at(f, beside, neighbour))
+                at = self.real_at(f, values, inside)
+                e.store(e.fsub(e.load(at, self.elem), size), at)
 
-                f.when(is_cut, less)
+            before, last = e.sub(begin, one), e.sub(end, one)
+            f.when(e.icmp("ne", begin, f.word(0)), lambda: less(begin, before))
+            f.when(e.icmp("ne", end, n), lambda: less(last, last))
             size, row = e.sub(end, begin), e.add(n, one)
             work = self.real_at(f, given["shape"], e.mul(begin, given["padded"]))
             own = (
@@ -362,20 +362,10 @@ class Halves(Reflecting):
             given["rho"] = f.variable(self.number_at(f, whole["beside"], e.sub(middle, one)))
             self._touching(f, given, size)
             found = f.variable(f.word(0))
-            lapack.call(
-                "laed2",
-                found,
-                size,
-                n1,
-                given["values"],
-                given["q"],
-                n,
-                integers["order"],
-                given["rho"],
-                *(given[name] for name in ("z", "poles", "weights", "kept")),
-                *(integers[name] for name in ("sorted", "grouped", "parted", "types")),
-                lapack.info(),
-            )
+            parts = (given["values"], given["q"], n, integers["order"], given["rho"])
+            lines = [given[name] for name in ("z", "poles", "weights", "kept")]
+            numbers = [integers[name] for name in ("sorted", "grouped", "parted", "types")]
+            lapack.call("laed2", found, size, n1, *parts, *lines, *numbers, lapack.info())
             count = given["count"] = lapack.integer(found, f.word(0))
 
             def solve() -> None:
@@ -395,11 +385,7 @@ class Halves(Reflecting):
                 steps = (one, f.word(-1))
                 lapack.call("lamrg", count, e.sub(size, count), given["values"], *steps, integers["order"])
 
-            f.when(
-                e.icmp("ne", count, f.word(0)),
-                solve,
-                lambda: self._count_up(f, integers["order"], size),
-            )
+            f.when(e.icmp("ne", count, f.word(0)), solve, lambda: self._count_up(f, integers["order"], size))
 
         return piece_text(f, "join", WHOLE, join, cold=True)
 
