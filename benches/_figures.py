@@ -1,7 +1,9 @@
 """Figures of works as JSON: what is measured in several processes, and a file of them.
 
 `machine` says where, with rates as `limits`; each of `works` has its `file` and `name`, `seconds` of a run and of the
-`first` call by contestant, and a `limit` or null; those whose memory has been measured have a `peak`, too.
+`first` call by contestant, and a `limit` or null; those whose memory has been measured have a `peak`, too. Figures of
+several processes have each peer's `times`, too, which are multiples of ours: what the machine does from minute to
+minute, it does to all contestants of a process.
 """
 
 from __future__ import annotations
@@ -40,7 +42,13 @@ def combined(turns: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _combined(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     limits = [work["limit"] for work in found]
     parts = {part: _medians([work[part] for work in found]) for part in ("seconds", "first")}
+    parts["times"] = _medians([times(work["seconds"]) for work in found])
     return found[0] | parts | {"limit": None if None in limits else statistics.median(limits)}
+
+
+def times(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Each peer's time as a multiple of ours."""
+    return {who: each / seconds["rosin"] for who, each in seconds.items() if who != "rosin"}
 
 
 def _medians(figures: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -77,22 +77,25 @@ class Work:
 
 @dataclass
 class Result:
-    """Medians of seconds, and seconds of first calls, by contestant."""
+    """Medians of seconds, seconds of first calls, and each peer's time as a multiple of ours, by contestant."""
 
     name: str
     seconds: dict[str, float]
     first: dict[str, float]
     limit: float | None = None
+    times: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.times = self.times or _figures.times(self.seconds)
 
     @property
     def best(self) -> str | None:
-        peers = [who for who in self.seconds if who != "rosin"]
-        return min(peers, key=self.seconds.__getitem__) if peers else None
+        return min(self.times, key=self.times.__getitem__, default=None)
 
     @property
     def ahead(self) -> float | None:
         """The best peer's time divided by ours."""
-        return None if self.best is None else self.seconds[self.best] / self.seconds["rosin"]
+        return None if self.best is None else self.times[self.best]
 
 
 def draw(*shape: int, dtype: Any = np.float32, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -247,7 +250,7 @@ def _installed(everyone: bool) -> list[str]:
 
 def _row(result: Result, peers: Sequence[str]) -> str:
     ours = result.seconds["rosin"]
-    cells = "".join(f"{result.seconds[who] / ours:14.2f}x" if who in result.seconds else f"{'':15}" for who in peers)
+    cells = "".join(f"{result.times[who]:14.2f}x" if who in result.times else f"{'':15}" for who in peers)
     ahead = "" if result.ahead is None else f"{result.ahead:.2f}"
     limit = "" if result.limit is None else f"{100 * result.limit / ours:.0f} %"
     first = ", ".join(f"{who} {seconds:.2f}" for who, seconds in result.first.items() if who != "numpy")

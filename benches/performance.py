@@ -88,7 +88,11 @@ def peak(work: dict[str, Any], who: str, environment: dict[str, str]) -> dict[st
 
 
 def results(figures: dict[str, Any]) -> list[Result]:
-    return [Result(w["name"], w["seconds"], w["first"], w["limit"]) for w in figures["works"]]
+    return [result(work) for work in figures["works"]]
+
+
+def result(work: dict[str, Any]) -> Result:
+    return Result(work["name"], work["seconds"], work["first"], work["limit"], work.get("times", {}))
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -104,7 +108,7 @@ def page(figures: dict[str, Any]) -> str:
 def _summary(figures: dict[str, Any]) -> Iterator[str]:
     machine = figures["machine"]
     limits = machine["limits"]
-    ahead = [result.ahead for result in results(figures) if result.ahead is not None]
+    ahead = [found.ahead for found in results(figures) if found.ahead is not None]
     yield f"- {machine['cpu']}, {machine['threads']} threads, {machine['date']}, load {machine['load']:.1f}."
     rates = f"{limits['f32'] / 1e9:.0f} GFLOP/s of f32, {limits['f64'] / 1e9:.0f} of f64"
     moved = f"{limits['memory'] / 1e9:.0f} GB/s from memory, {limits['cache'] / 1e9:.0f} from the second-level cache"
@@ -131,13 +135,13 @@ def _table(file: str, works: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield f"| work | Rosin | {' | '.join(peers)} | ahead | of the limit | first call | JAX's |"
     yield "|---|" + "--:|" * (len(peers) + 5)
     for work in works:
-        result = Result(work["name"], work["seconds"], work["first"], work["limit"])
-        ours = result.seconds["rosin"]
-        ratios = [f"{result.seconds[who] / ours:.2f}" if who in result.seconds else "" for who in peers]
-        ahead = "" if result.ahead is None else f"**{result.ahead:.2f}**"
-        limit = "" if result.limit is None else f"{100 * result.limit / ours:.0f} %"
-        first = [_rivals.time_text(result.first[who]) if who in result.first else "" for who in BESIDE]
-        yield f"| {result.name} | {_rivals.time_text(ours)} | {' | '.join([*ratios, ahead, limit, *first])} |"
+        found = result(work)
+        ours = found.seconds["rosin"]
+        ratios = [f"{found.times[who]:.2f}" if who in found.times else "" for who in peers]
+        ahead = "" if found.ahead is None else f"**{found.ahead:.2f}**"
+        limit = "" if found.limit is None else f"{100 * found.limit / ours:.0f} %"
+        first = [_rivals.time_text(found.first[who]) if who in found.first else "" for who in BESIDE]
+        yield f"| {found.name} | {_rivals.time_text(ours)} | {' | '.join([*ratios, ahead, limit, *first])} |"
 
 
 def _memory(figures: dict[str, Any]) -> Iterator[str]:

@@ -53,7 +53,7 @@ def test_the_page(tmp_path: Path) -> None:
 
 
 def test_figures_of_several_processes() -> None:
-    """Medians of each number; a peer that failed in one of them has none."""
+    """Medians of each number, and of how many times ours a peer's is in each; who failed in one of them has none."""
     found_at = spec_from_file_location("figures", COMMAND.parent / "_figures.py")
     assert found_at is not None
     assert found_at.loader is not None
@@ -68,7 +68,8 @@ def test_figures_of_several_processes() -> None:
     found = figures.combined(turns)
     softmax, descent = found["works"]
     assert softmax["seconds"] == {"rosin": 2e-3, "numpy": 4e-3}
+    assert softmax["times"] == {"numpy": 2.0}, "4, 4 / 9 and 2"
     assert softmax["first"]["rosin"] == 0.2
     assert (softmax["limit"], descent["limit"]) == (0.5e-3, None)
-    assert descent == FIGURES["works"][1]
+    assert descent == FIGURES["works"][1] | {"times": {"jax": 0.5}}
     assert found["machine"]["limits"]["f32"] == 2e11
