@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -12,10 +10,9 @@ from rosin import numpy as rnp
 from rosin.ir import loop_printer
 from rosin.passes import on_threads, pipeline
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import threads
+from tests.passes.test_row_updates import KINDS, check_on_threads, one_by_one
 
 RANDOM = np.random.default_rng(13)
-KINDS: dict[str, Any] = {"add": np.add, "multiply": np.multiply, "min": np.minimum, "max": np.maximum}
 
 
 @pytest.fixture(autouse=True)
@@ -34,16 +31,7 @@ def test_integers_in_parts(kind: str, count: int, dtype: str) -> None:
     places = RANDOM.integers(-12, 12, count)
     run = rosin.compile(lambda x, p, u: getattr(x.at[p], kind)(u))
     assert "parts" in loop_printer.text(to_loops(pipeline.run(run.ir(x, places, updates))))
-    counted = np.where(places < 0, places + 9, places)
-    inside = (counted >= 0) & (counted < 9)
-    wanted, before = x.copy(), threads.num_threads()
-    KINDS[kind].at(wanted, counted[inside], updates[inside])
-    try:
-        for number in (1, 2, 3):
-            threads.set_num_threads(number)
-            np.testing.assert_array_equal(np.asarray(run(x, places, updates)), wanted)
-    finally:
-        threads.set_num_threads(before)
+    check_on_threads(run, (x, places, updates), one_by_one(kind, x, places, updates))
 
 
 def test_places_of_several_axes() -> None:

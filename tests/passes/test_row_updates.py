@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.ir import loop_printer
+from rosin.ir.loops import Loop
 from rosin.ir.steps import Again, Branch, kernels
-from rosin.passes import on_threads, pipeline
+from rosin.passes import on_threads, pipeline, row_updates
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import threads
 
@@ -47,6 +48,19 @@ def one_by_one(kind: str, x: Any, places: Any, updates: Any) -> Any:
     return result
 
 
+def check_on_threads(
+    function: Callable[..., Any], arrays: Sequence[Any], wanted: Any, numbers: Sequence[int] = (1, 2, 3)
+) -> None:
+    """Whether each of these numbers of threads gives the bits that are wanted."""
+    before = threads.num_threads()
+    try:
+        for number in numbers:
+            threads.set_num_threads(number)
+            np.testing.assert_array_equal(np.asarray(function(*arrays)), wanted)
+    finally:
+        threads.set_num_threads(before)
+
+
 def names(function: Callable[..., Any], *arrays: Any) -> str:
     return loop_printer.text(to_loops(pipeline.run(rosin.compile(function).ir(*map(rnp.asarray, arrays)))))
 
@@ -60,13 +74,38 @@ def test_the_bits_are_those_of_one_update_after_the_other(which: str, width: int
     x, updates = ((RANDOM.normal(size=(n, width)) * 9).astype(dtype) for n in (ROWS, count))
     places = places_of(count, which)
     run = rosin.compile(lambda x, p, u: x.at[p].add(u))
-    wanted, before = one_by_one("add", x, places, updates), threads.num_threads()
-    try:
-        for number in (1, 2, 3):
-            threads.set_num_threads(number)
-            np.testing.assert_array_equal(np.asarray(run(x, places, updates)), wanted)
-    finally:
-        threads.set_num_threads(before)
+    check_on_threads(run, (x, places, updates), one_by_one("add", x, places, updates))
+
+
+@pytest.mark.parametrize("in_order", [False, True], ids=["mixed", "in order"])
+@pytest.mark.parametrize("far", [0, 1 << 40], ids=["as they come", "sorted"])
+@pytest.mark.parametrize(
+    ("width", "rows", "count", "pieces"),
+    [(64, 3000, 20000, 1), (66, 1900, 19001, 2), (128, 300, 9000, 4), (100, 90, 20000, 8), (300, 400, 9000, 4)],
+)
+def test_rows_get_their_updates_in_order(
+    width: int, rows: int, count: int, pieces: int, far: int, in_order: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sorted by threads, a part of the updates on each, or as they come, a part of each row on a thread."""
+    monkeypatch.setattr(row_updates, "FAR_BYTES", far)
+    rng = np.random.default_rng(width)
+    x, updates = rng.standard_normal((rows, width), np.float32), rng.standard_normal((count, width), np.float32)
+    places = rng.integers(-rows - 5, rows + 5, count)
+    if in_order:
+        places = np.sort(np.abs(places))
+    function = rosin.compile(lambda x, places, updates: x.at[places].add(updates))
+    program = to_loops(pipeline.run(function.ir(*map(rnp.asarray, (x, places, updates)))))
+    found = {k.name.rpartition("scatter_add")[2]: k for k in kernels(program.steps)}
+    if far or width > 128:
+        (loop,) = found["_sort"].body
+        assert isinstance(loop, Loop)
+        assert loop.var.extent == pieces
+        assert loop.parallel == (pieces > 1)
+    else:
+        (loop,) = found[""].body
+        assert isinstance(loop, Loop)
+        assert (loop.var.name, loop.var.extent) == ("part", 2)
+    check_on_threads(function, (x, places, updates), one_by_one("add", x, places, updates), (1, 2, 5))
 
 
 @pytest.mark.parametrize("kind", [*KINDS])

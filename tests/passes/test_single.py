@@ -18,6 +18,7 @@ from rosin.passes import pipeline, row_updates
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import threads
 from tests.passes.test_fusion import graph_of
+from tests.passes.test_row_updates import check_on_threads, one_by_one
 
 RANDOM = np.random.default_rng(5)
 LINES = Numbers((1,), (0,), (), (), (0,), 1)
@@ -100,57 +101,4 @@ def test_threads_have_places_of_their_own_and_not_the_order(most: int, monkeypat
     assert isinstance(loop, Loop)
     assert loop.parallel
     assert loop.var.name == "owner"
-    counted = np.where(places < 0, places + 2000, places)
-    taken = (counted >= 0) & (counted < 2000)
-    expected = x.copy()
-    np.add.at(expected, counted[taken], updates[taken])
-    before = threads.num_threads()
-    try:
-        for number in (1, 2, 5):
-            threads.set_num_threads(number)
-            np.testing.assert_array_equal(np.asarray(function(x, places, updates)), expected)
-    finally:
-        threads.set_num_threads(before)
-
-
-@pytest.mark.parametrize("in_order", [False, True], ids=["mixed", "in order"])
-@pytest.mark.parametrize("far", [0, 1 << 40], ids=["as they come", "sorted"])
-@pytest.mark.parametrize(
-    ("width", "rows", "count", "pieces"),
-    [(64, 3000, 20000, 1), (66, 1900, 19001, 2), (128, 300, 9000, 4), (100, 90, 20000, 8), (300, 400, 9000, 4)],
-)
-def test_rows_get_their_updates_in_order(
-    width: int, rows: int, count: int, pieces: int, far: int, in_order: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Sorted by threads, a part of the updates on each, or as they come, a part of each row on a thread."""
-    monkeypatch.setattr(row_updates, "FAR_BYTES", far)
-    # Programs are kept by their graphs, which do not tell the number that is changed here.
-    rows += far > 0
-    rng = np.random.default_rng(width)
-    x, updates = rng.standard_normal((rows, width), np.float32), rng.standard_normal((count, width), np.float32)
-    places = rng.integers(-rows - 5, rows + 5, count)
-    if in_order:
-        places = np.sort(np.abs(places))
-    function = rosin.compile(lambda x, places, updates: x.at[places].add(updates))
-    program = to_loops(pipeline.run(function.ir(*map(rnp.asarray, (x, places, updates)))))
-    found = {k.name.rpartition("scatter_add")[2]: k for k in steps.kernels(program.steps)}
-    if far or width > 128:
-        (loop,) = found["_sort"].body
-        assert isinstance(loop, Loop)
-        assert loop.var.extent == pieces
-        assert loop.parallel == (pieces > 1)
-    else:
-        (loop,) = found[""].body
-        assert isinstance(loop, Loop)
-        assert (loop.var.name, loop.var.extent) == ("part", 2)
-    counted = np.where(places < 0, places + rows, places)
-    taken = (counted >= 0) & (counted < rows)
-    expected = x.copy()
-    np.add.at(expected, counted[taken], updates[taken])
-    before = threads.num_threads()
-    try:
-        for number in (1, 2, 5):
-            threads.set_num_threads(number)
-            np.testing.assert_array_equal(np.asarray(function(x, places, updates)), expected)
-    finally:
-        threads.set_num_threads(before)
+    check_on_threads(function, (x, places, updates), one_by_one("add", x, places, updates), (1, 2, 5))

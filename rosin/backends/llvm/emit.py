@@ -278,6 +278,10 @@ class Emitter:
             f"shufflevector {vector} {one.ref}, {vector} poison, <{lanes} x i32> zeroinitializer", x.elem, lanes
         )
 
+    def ramp(self, lanes: int, elem: str = "i64", step: int = 1) -> Val:
+        """`step` times the number of each lane."""
+        return Val("<" + ", ".join(f"{elem} {lane * step}" for lane in range(lanes)) + ">", elem, lanes)
+
     # -- arithmetic ----------------------------------------------------------------------------------------
 
     def binary(self, opcode: str, a: Val, b: Val) -> Val:
@@ -370,6 +374,22 @@ class Emitter:
         suffix = f"v{x.lanes}{x.elem}"
         self.declarations.add(f"declare {x.elem} @{name}.{suffix}({x.type})")
         return self.define(f"call {x.elem} @{name}.{suffix}({x.typed})", x.elem)
+
+    def across(self, x: Val, combine: Callable[[Val, Val], Val]) -> Val:
+        """The lanes of a vector combined, halves with halves."""
+        (found,) = self.all_across([x], lambda low, high: [combine(low[0], high[0])])
+        return found
+
+    def all_across(
+        self, parts: Sequence[Val], combine: Callable[[Sequence[Val], Sequence[Val]], Sequence[Val]]
+    ) -> Sequence[Val]:
+        """The same, of several vectors whose lanes are combined together."""
+        while parts[0].lanes > 1:
+            half = parts[0].lanes // 2
+            low = [self.take(p, range(half)) for p in parts]
+            high = [self.take(p, range(half, 2 * half)) for p in parts]
+            parts = combine(low, high)
+        return parts
 
     # -- memory --------------------------------------------------------------------------------------------
 

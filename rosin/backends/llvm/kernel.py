@@ -339,7 +339,7 @@ class KernelEmitter(VectorLoops):
             if carry in self.before:
                 parts = [self.e.take(self.e.read(variable), [0]) for variable in self.before.pop(carry)]
             elif inner and self.lanes == 1:
-                parts = self._across(carry, parts)
+                parts = list(self.e.all_across(parts, partial(self.combine, carry)))
             for local, part in zip(carry.locals, parts, strict=True):
                 self.running.pop(local, None)
                 self.frames[-1][local] = part
@@ -367,15 +367,6 @@ class KernelEmitter(VectorLoops):
             pairs = [self.combine(carry, a, b) for a, b in zip(copies[::2], copies[1::2], strict=False)]
             copies = pairs + copies[2 * len(pairs) :]
         return copies[0]
-
-    def _across(self, carry: Carry, parts: list[Val]) -> list[Val]:
-        """The lanes of partial values combined, halves with halves."""
-        while parts[0].lanes > 1:
-            half = parts[0].lanes // 2
-            low = [self.e.take(p, range(half)) for p in parts]
-            high = [self.e.take(p, range(half, 2 * half)) for p in parts]
-            parts = self.combine(carry, low, high)
-        return parts
 
     def serial_loop(self, loop: Loop, running: list[Running]) -> None:
         if loop.parallel:

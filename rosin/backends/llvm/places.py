@@ -220,7 +220,7 @@ class Places(ABC):
         """`step` times the number of each lane."""
         if not isinstance(step, int):
             return self.e.mul(self.ramp(1), self.e.splat(self.dim(step), self.lanes))
-        return Val("<" + ", ".join(f"{elem} {i * step}" for i in range(self.lanes)) + ">", elem, self.lanes)
+        return self.e.ramp(self.lanes, elem, step)
 
     # -- indices -----------------------------------------------------------------------------------------------
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.halves import LEAF, Halves
-from rosin.backends.llvm.routines.matrix.stack import SIDE_BY_SIDE, Room, Stack
+from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, EITHER, IN_HALVES, SIDE_BY_SIDE, Room, Stack
 from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.backends.llvm.routines.matrix.tridiagonal import Band, Tridiagonal
+from rosin.ir.dims import Dim
 from rosin.ir.ops.eigen import REFLECTED
 from rosin.ir.ops.matrix import SMALL
 from rosin.ir.ops.qr import BLOCK
@@ -66,12 +68,22 @@ class Eigh(Halves, Tridiagonal, Eigen):
     width = 1
     swapped: ClassVar[tuple[int, ...]] = (4, 1)
 
+    def way_of(self, numbers: Sequence[Dim]) -> str:
+        found, n = super().way_of(numbers), numbers[-1]
+        if found in SIDE_BY_SIDE or not self.vectors_too or not isinstance(n, int):
+            return found
+        if n > LEAF:
+            return IN_HALVES
+        return found if self.has_lanes else BY_LAPACK
+
     def prepare(self, f: Function, source: Val, matrix: Val, n: Val) -> None:
         self.hermitian(f, source, matrix, n, True)
 
     def decompose(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None) -> Val:
-        if vectors is None:
-            return self._by_lapack(f, room, n, matrix, values)
+        if vectors is None or self.way == BY_LAPACK:
+            return self._by_lapack(f, room, n, matrix, values, vectors)
+        if self.way == IN_HALVES:
+            return self.in_halves(f, room, n, matrix, values, vectors)
         e, start = f.e, room.next
         failed = f.variable(e.const(False, "i1"))
 
@@ -84,20 +96,19 @@ class Eigh(Halves, Tridiagonal, Eigen):
         f.when(e.icmp("sgt", n, f.word(LEAF)), in_halves, whole)
         return e.load(failed, "i1")
 
-    def _by_lapack(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None = None) -> Val:
+    def _by_lapack(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None) -> Val:
         """Values, and vectors of a short matrix."""
-        e, lapack, bytes = f.e, self.lapack(f), self.dtype.bytes
+        e, lapack, bytes, is_complex = f.e, self.lapack(f), self.dtype.bytes, self.dtype.is_complex
         square = e.mul(n, n) if vectors else f.word(0)
-        complex = self.dtype.is_complex
-        many = e.add(e.mul(n, f.word(REFLECTED + 6)), e.add(e.mul(square, f.word(1 if complex else 2)), f.word(1)))
+        many = e.add(e.mul(n, f.word(REFLECTED + 6)), e.add(e.mul(square, f.word(1 if is_complex else 2)), f.word(1)))
         arguments: list[Val] = [room.take(many, bytes), many]
-        if complex:
+        if is_complex:
             reals = e.add(e.mul(n, f.word(5)), e.add(e.mul(square, f.word(2)), f.word(1)))
             arguments += [room.take(reals, self.dtype.part.bytes), reals]
         integers = e.add(e.mul(n, f.word(5)), f.word(3))
         arguments += [room.take(integers, 8), integers]
         info = lapack.info()
-        name = "heevd" if complex else "syevd"
+        name = "heevd" if is_complex else "syevd"
         sizes = ("V" if vectors else "N", "L", n, matrix, n, values)
         self.with_its_threads(f, n, lambda: lapack.call(name, *sizes, *arguments, info))
         if vectors:
@@ -107,7 +118,7 @@ class Eigh(Halves, Tridiagonal, Eigen):
     # -- in lanes ------------------------------------------------------------------------------------------
 
     def helpers(self) -> list[str]:
-        halves = self.half_helpers() if self.vectors_too and self.way not in SIDE_BY_SIDE else []
+        halves = self.half_helpers() if self.vectors_too and self.way in (EITHER, IN_HALVES) else []
         return [*super().helpers(), *(self.swaps(self.elem) if self.has_lanes else []), *halves]
 
     @property

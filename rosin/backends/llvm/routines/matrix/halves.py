@@ -1,31 +1,22 @@
 """Eigenvalues and eigenvectors of one Hermitian matrix on several threads: the matrix is reduced to three diagonals,
 and these are cut in half, again and again.
 
-Where a matrix T of three diagonals is cut, it is two such matrices and a product z zᵀ. The eigenvalues d of both are
-known before those of T, which are the zeros x of the secular equation
-
-    1 / ρ + Σ w_i² / (d_i - x) = 0,
-
-one between each pair of neighbours of d and one behind the last. All are found at once, one in each lane of vectors: a
-step goes to the zero of a rational function with the poles next to it ("the middle way"); where that is slow, to the
-zero of one that has the nearer pole, as it is, and a straight line for all others; or to the middle of where the zero
-can be. From the distances between zeros and poles come weights for which the zeros are exact, and from these the
-vectors, which are orthogonal without more ado. A product of matrices makes eigenvectors of T of them.
+Where a matrix T of three diagonals is cut, it is two such matrices and a product z zᵀ. Of the eigenvalues and
+eigenvectors of both come those of T (secular.py): as many zeros of an equation, and a product of matrices.
 
 Cuppen, "A divide and conquer method for the symmetric tridiagonal eigenproblem", 1981; Gu and Eisenstat, "A
-divide-and-conquer algorithm for the symmetric tridiagonal eigenproblem", 1995; Li, "Solving secular equations stably
-and efficiently", 1993. LAPACK reduces the matrix, takes out what a cut leaves as it is ("deflation", `laed2`), and does
-the parts that are not cut any more.
+divide-and-conquer algorithm for the symmetric tridiagonal eigenproblem", 1995. LAPACK reduces the matrix, takes out
+what a cut leaves as it is ("deflation", `laed2`), and does the parts that are not cut any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lapack import Lapack
 from rosin.backends.llvm.routines.matrix.reflections import Reflecting
+from rosin.backends.llvm.routines.matrix.secular import PART, Secular
 from rosin.backends.llvm.routines.matrix.shared import Given, context_of, cut, piece_text, put_in, share_in
 from rosin.backends.llvm.routines.matrix.stack import Room, passed
 from rosin.ir.ops.eigen import REFLECTED
@@ -35,12 +26,6 @@ LEAF = 32
 
 LEAST = 32
 """Columns of a piece of a product."""
-
-STEPS = 60
-"""Steps to a zero, at most; four are usual."""
-
-SLOW = 0.1
-"""A step after which a value is more than so much of what it was, and of the same sign, was of the wrong kind."""
 
 WHOLE = {
     **dict.fromkeys(("matrix", "tau", "together", "work", "values", "beside", "vectors"), "ptr"),
@@ -53,69 +38,12 @@ WHOLE = {
 eigenvectors of parts, as columns; `kept` and `shape` are for what `q` is made of; then come lines of numbers, and of
 LAPACK's integers. A level has twice as many parts as the one before."""
 
-PART = {
-    **dict.fromkeys(("values", "q", "kept", "shape", "poles", "weights", "squares", "placed", "exact"), "ptr"),
-    **dict.fromkeys(("grouped", "rho"), "ptr"),
-    **dict.fromkeys(("n", "n1", "n2", "count", "row", "first", "upper", "lower", "width"), "i64"),
-}
-"""What pieces of a part are given, from where it begins: `count` zeros are wanted; rows of `shape` are `row` numbers
-apart; of its rows `upper` belong to the first half, and `lower` after the `first` to the other."""
-
 LINES = ("z", "poles", "weights", "squares", "placed", "exact")
 INTEGERS = ("order", "sorted", "grouped", "parted", "types", "info")
 
 
-class Halves(Reflecting):
+class Halves(Secular, Reflecting):
     """A routine that finds eigenvectors of one Hermitian matrix."""
-
-    @property
-    def real_bytes(self) -> int:
-        """Bytes of a real number."""
-        return self.dtype.part.bytes
-
-    def reals(self, f: Function) -> Lapack:
-        """LAPACK's functions of real numbers."""
-        return Lapack(f, self.dtype.part, self.lapack_word)
-
-    def real_at(self, f: Function, start: Val, index: Val) -> Val:
-        """The address of a real number."""
-        return f.e.offset(start, index, self.elem)
-
-    def integer_at(self, f: Function, start: Val, index: Val) -> Val:
-        return f.e.offset(start, index, self.lapack_word)
-
-    def row_from(self, f: Function, start: Val, index: Val) -> Val:
-        """One of LAPACK's numbers of rows, which it counts from 1."""
-        return f.e.sub(self.reals(f).integer(start, index), f.word(1))
-
-    def numbers(self, f: Function, start: Val, index: Val) -> Val:
-        """A vector of real numbers."""
-        return f.e.load(self.real_at(f, start, index), self.elem, self.vector, align=self.real_bytes)
-
-    def number_at(self, f: Function, start: Val, index: Val) -> Val:
-        """One real number."""
-        return f.e.load(self.real_at(f, start, index), self.elem)
-
-    def in_all_lanes(self, f: Function, x: Val) -> Val:
-        return f.e.splat(x, self.vector)
-
-    def lanes_from(self, f: Function, first: Val) -> Val:
-        """Numbers of lanes, from one on."""
-        e, few = f.e, f.e.define(f"trunc {first.typed} to i32", "i32")
-        ramp = ", ".join(f"i32 {lane}" for lane in range(self.vector))
-        return e.add(e.splat(few, self.vector), Val(f"<{ramp}>", "i32", self.vector))
-
-    def below(self, f: Function, places: Val, end: Val) -> Val:
-        """Which places are before an end."""
-        few = f.e.define(f"trunc {end.typed} to i32", "i32")
-        return f.e.icmp("slt", places, f.e.splat(few, self.vector))
-
-    def across(self, f: Function, x: Val, combine: Callable[[Val, Val], Val]) -> Val:
-        """The lanes of a vector combined, halves with halves."""
-        while x.lanes > 1:
-            half = x.lanes // 2
-            x = combine(f.e.take(x, range(half)), f.e.take(x, range(half, 2 * half)))
-        return x
 
     # -- the whole -----------------------------------------------------------------------------------------
 
@@ -190,7 +118,7 @@ class Halves(Reflecting):
         of_columns(look)
         rest = self.in_all_lanes(f, e.load(most[1], self.elem))
         greatest = e.intrinsic("llvm.maxnum", e.load(most[0], self.elem, self.vector), rest)
-        one = self.across(f, greatest, lambda a, b: e.intrinsic("llvm.maxnum", a, b))
+        one = e.across(greatest, lambda a, b: e.intrinsic("llvm.maxnum", a, b))
         power, inverse = (e.take(x, [0]) for x in self.power_of_two(f, self.in_all_lanes(f, one)))
 
         def put(at: Val, lanes: int) -> None:
@@ -261,10 +189,7 @@ class Halves(Reflecting):
         return [
             self._bounds(),
             self._leaf(),
-            self._terms(),
-            self._roots(),
-            self._exact(),
-            self._shape(),
+            *self.secular_helpers(),
             self._multiply(),
             self._join(),
             self._gather(),
@@ -376,7 +301,7 @@ class Halves(Reflecting):
                 vectors = e.binary("sdiv", e.add(count, e.sub(lanes, one)), lanes)
                 given["row"] = e.mul(vectors, lanes)
                 pieces, given["width"] = cut(f, count, LEAST)
-                self._prepare(f, given)
+                self.prepare_secular(f, given)
                 context = context_of(f, {name: given[name] for name in PART})
                 share_in(f, "roots", vectors, context)
                 share_in(f, "exact", count, context)
@@ -401,281 +326,6 @@ class Halves(Reflecting):
 
         f.loop(f.word(0), n1, 1, put(e.sub(n1, one)))
         f.loop(n1, size, 1, put(n1))
-
-    def _prepare(self, f: Function, given: Given) -> None:
-        """Squares of weights; poles in the order in which rows are multiplied; and what stands for poles behind the
-        last one, so far away that the last zero is before them."""
-        e, count = f.e, given["count"]
-        poles, rho = given["poles"], e.load(given["rho"], self.elem)
-
-        def square(i: Val) -> None:
-            x = self.number_at(f, given["weights"], i)
-            e.store(e.fmul(x, x), self.real_at(f, given["squares"], i))
-            pole = self.number_at(f, poles, self.row_from(f, given["grouped"], i))
-            e.store(pole, self.real_at(f, given["placed"], i))
-
-        f.loop(f.word(0), count, 1, square)
-        last = f.variable(self.number_at(f, poles, e.sub(count, f.word(1))))
-        far = e.fmul(rho, e.const(4.0, self.elem))
-
-        def beyond(i: Val) -> None:
-            e.store(e.fadd(e.load(last, self.elem), far), last)
-            e.store(e.load(last, self.elem), self.real_at(f, poles, e.add(count, i)))
-            e.store(e.const(0.0, self.elem), self.real_at(f, given["squares"], e.add(count, i)))
-
-        f.loop(f.word(0), f.word(self.vector + 1), 1, beyond)
-
-    # -- zeros of the secular equation ---------------------------------------------------------------------
-
-    SUMS = ("before", "behind", "slope_before", "slope_behind")
-    """Of the terms of poles before the zero and of those behind it, what they are together, and how that grows."""
-
-    def _terms(self) -> str:
-        """`void terms(…)`: the terms of the equation, where x is so far from an origin in each lane, whose zero is
-        behind the pole of the same number."""
-        f = self.function()
-        e, lanes = f.e, self.vector
-        poles, squares, found = (Val(f"%{name}", "ptr") for name in ("poles", "squares", "found"))
-        origin, x, first = Val("%origin", self.elem, lanes), Val("%x", self.elem, lanes), Val("%first", "i64")
-        own = self.lanes_from(f, first)
-        zero, one = (e.const(value, self.elem, lanes) for value in (0.0, 1.0))
-        sums = [f.variable(zero) for _ in self.SUMS]
-
-        def add(i: Val) -> None:
-            distance = e.fsub(e.fsub(self.in_all_lanes(f, self.number_at(f, poles, i)), origin), x)
-            inverse = e.fdiv(one, distance)
-            term = e.fmul(self.in_all_lanes(f, self.number_at(f, squares, i)), inverse)
-            few = e.define(f"trunc {i.typed} to i32", "i32")
-            is_before = e.icmp("sge", own, e.splat(few, lanes))
-            for at, value in enumerate((term, e.fmul(term, inverse))):
-                for slot, is_own in zip(sums[2 * at : 2 * at + 2], (True, False), strict=True):
-                    part = e.select(is_before, *((value, zero) if is_own else (zero, value)))
-                    e.store(e.fadd(e.load(slot, self.elem, lanes), part), slot)
-
-        f.loop(f.word(0), Val("%count", "i64"), 1, add)
-        for at, slot in enumerate(sums):
-            e.store(e.load(slot, self.elem, lanes), e.offset(found, f.word(at), origin.type))
-        e.line("ret void")
-        vector = origin.type
-        given = f"ptr %poles, ptr %squares, i64 %count, i64 %first, {vector} %origin, {vector} %x, ptr %found"
-        return f.text(f"internal void @terms({given})")
-
-    def _sums(self, f: Function, given: Given, first: Val, origin: Val, x: Val) -> Mapping[str, Val]:
-        found = f.room(origin.type, len(self.SUMS))
-        names = passed(given["poles"], given["squares"], given["count"], first, origin, x, found)
-        f.e.line(f"call void @terms({names})")
-        return {
-            name: f.e.load(f.e.offset(found, f.word(at), origin.type), self.elem, self.vector)
-            for at, name in enumerate(self.SUMS)
-        }
-
-    def _root(self, f: Function, a: Val, b: Val, c: Val) -> Val:
-        """The root of c x² - a x + b that is between the poles."""
-        e, lanes = f.e, self.vector
-        zero, two, four = (e.const(value, self.elem, lanes) for value in (0.0, 2.0, 4.0))
-        inside = e.fsub(e.fmul(a, a), e.fmul(four, e.fmul(b, c)))
-        length = e.intrinsic("llvm.sqrt", e.intrinsic("llvm.maxnum", inside, zero))
-        is_low = e.fcmp("ole", a, zero)
-        above = e.select(is_low, e.fsub(a, length), e.fmul(two, b))
-        return e.fdiv(above, e.select(is_low, e.fmul(two, c), e.fadd(a, length)))
-
-    def _roots(self) -> str:
-        """A vector of zeros, and how far they are from the poles: a column of `shape` in each lane."""
-        f = self.function()
-        e, lanes, elem = f.e, self.vector, self.elem
-
-        def constant(value: float) -> Val:
-            return e.const(value, elem, lanes)
-
-        def negated(x: Val) -> Val:
-            return e.bit_xor(x, e.like(True, x))
-
-        def find(number: Val, given: Given) -> None:
-            count, first = given["count"], e.mul(number, f.word(lanes))
-            own = self.lanes_from(f, first)
-            rho = self.in_all_lanes(f, e.load(given["rho"], elem))
-            inverse, zero, half = e.fdiv(constant(1.0), rho), constant(0.0), constant(0.5)
-            one_less = e.sub(count, f.word(1))
-            is_last = negated(self.below(f, own, one_less))
-            neighbours = (first, e.add(first, f.word(1)))
-            left, right = (self.numbers(f, given["poles"], at) for at in neighbours)
-            at_left, at_right = (self.numbers(f, given["squares"], at) for at in neighbours)
-            gap = e.fsub(right, left)
-            middle = e.fmul(gap, e.select(is_last, constant(0.125), half))
-            sums = self._sums(f, given, first, left, middle)
-            value = e.fadd(inverse, e.fadd(sums["before"], sums["behind"]))
-            is_beyond = e.fcmp("olt", value, zero)
-            # The origin is the pole that is nearer, so that distances from both are as exact as they can be.
-            from_right = e.bit_and(is_beyond, negated(is_last))
-            last_beyond = e.bit_and(is_beyond, is_last)
-            origin = e.select(from_right, right, left)
-            to_left, to_right = e.fsub(left, origin), e.fsub(right, origin)
-            x = f.variable(e.select(from_right, e.fsub(middle, gap), middle))
-            low = e.select(from_right, e.fneg(e.fmul(gap, half)), e.select(last_beyond, middle, zero))
-            most = e.fmul(rho, constant(1.0001))
-            high = e.select(from_right, zero, e.select(last_beyond, most, middle))
-            lowest, highest = f.variable(low), f.variable(high)
-            done = f.variable(negated(self.below(f, own, count)))
-            by_line = f.variable(e.const(False, "i1", lanes))
-            previous = f.variable(value)
-            steps = f.variable(f.word(0))
-            nearer = e.select(from_right, at_right, at_left)
-
-            def is_inside(wanted: Val) -> Val:
-                low, high = (e.load(slot, elem, lanes) for slot in (lowest, highest))
-                return e.bit_and(e.fcmp("ogt", wanted, low), e.fcmp("olt", wanted, high))
-
-            def line_root(now: Val, value: Val, slope: Val) -> Val:
-                """Where the term of the nearer pole and a line for all others are zero together."""
-                own_term = e.fdiv(nearer, now)
-                rise = e.intrinsic("llvm.maxnum", e.fsub(slope, e.fdiv(own_term, now)), zero)
-                start = e.fsub(e.fadd(value, own_term), e.fmul(rise, now))
-                start = e.select(from_right, e.fneg(start), start)
-                inside = e.fadd(e.fmul(start, start), e.fmul(e.fmul(constant(4.0), rise), nearer))
-                length = e.intrinsic("llvm.sqrt", inside)
-                is_high = e.fcmp("ogt", start, zero)
-                above = e.select(is_high, e.fmul(constant(2.0), nearer), e.fsub(length, start))
-                root = e.fdiv(above, e.select(is_high, e.fadd(start, length), e.fmul(constant(2.0), rise)))
-                return e.select(from_right, e.fneg(root), root)
-
-            def go(now: Val, middle_way: Val, line: Val) -> Val:
-                """On to where one way leads, or the other one if that is out of bounds, or to the middle, in lanes that
-                are not done; which of these hardly move."""
-                is_line = e.load(by_line, "i1", lanes)
-                first, second = e.select(is_line, line, middle_way), e.select(is_line, middle_way, line)
-                low, high = (e.load(slot, elem, lanes) for slot in (lowest, highest))
-                new = e.select(is_inside(second), second, e.fmul(e.fadd(low, high), half))
-                new = e.select(is_inside(first), first, new)
-                still = e.fcmp("ole", e.intrinsic("llvm.fabs", e.fsub(new, now)), self._rounding(f, now))
-                e.store(e.select(e.load(done, "i1", lanes), now, new), x)
-                return still
-
-            def distances(now: Val) -> tuple[Val, Val]:
-                return e.fsub(to_left, now), e.fsub(to_right, now)
-
-            # First as if but two poles were near, and what all others make were the same everywhere.
-            now = e.load(x, elem, lanes)
-            before, behind = distances(now)
-            rest = e.fsub(e.fsub(value, e.fdiv(at_left, before)), e.fdiv(at_right, behind))
-            a = e.fadd(e.fmul(rest, e.fadd(to_left, to_right)), e.fadd(at_left, at_right))
-            b = e.fmul(rest, e.fmul(to_left, to_right))
-            b = e.fadd(b, e.fadd(e.fmul(at_left, to_right), e.fmul(at_right, to_left)))
-            slope = e.fadd(sums["slope_before"], sums["slope_behind"])
-            go(now, self._root(f, a, b, rest), line_root(now, value, slope))
-
-            def goes_on() -> Val:
-                all_done = e.intrinsic_across("llvm.vector.reduce.and", e.load(done, "i1", lanes))
-                few = e.icmp("slt", e.load(steps, "i64"), f.word(STEPS))
-                return e.bit_and(few, negated(all_done))
-
-            def step() -> None:
-                f.add_to(steps, f.word(1))
-                now = e.load(x, elem, lanes)
-                sums = self._sums(f, given, first, origin, now)
-                value = e.fadd(inverse, e.fadd(sums["before"], sums["behind"]))
-                slope = e.fadd(sums["slope_before"], sums["slope_behind"])
-                size = e.fmul(constant(8.0), e.fsub(sums["behind"], sums["before"]))
-                size = e.fadd(e.fadd(size, inverse), e.fmul(e.intrinsic("llvm.fabs", now), slope))
-                magnitude = e.intrinsic("llvm.fabs", value)
-                is_zero = e.fcmp("ole", magnitude, self._rounding(f, size))
-                is_low = e.fcmp("olt", value, zero)
-                e.store(e.select(is_low, now, e.load(lowest, elem, lanes)), lowest)
-                e.store(e.select(is_low, e.load(highest, elem, lanes), now), highest)
-                last = e.load(previous, elem, lanes)
-                slow = e.fcmp("ogt", magnitude, e.fmul(constant(SLOW), e.intrinsic("llvm.fabs", last)))
-                slow = e.bit_and(slow, negated(e.bit_xor(is_low, e.fcmp("olt", last, zero))))
-                e.store(e.bit_xor(e.load(by_line, "i1", lanes), slow), by_line)
-                e.store(value, previous)
-                before, behind = distances(now)
-                both = e.fmul(before, behind)
-                c = e.fsub(value, e.fmul(before, sums["slope_before"]))
-                c = e.fsub(c, e.fmul(behind, sums["slope_behind"]))
-                a = e.fsub(e.fmul(e.fadd(before, behind), value), e.fmul(both, slope))
-                middle_way = e.fadd(now, self._root(f, a, e.fmul(both, value), c))
-                e.store(e.bit_or(e.load(done, "i1", lanes), is_zero), done)
-                still = go(now, middle_way, line_root(now, value, slope))
-                e.store(e.bit_or(e.load(done, "i1", lanes), still), done)
-
-            f.repeat(goes_on, step)
-            found = e.load(x, elem, lanes)
-            is_own = self.below(f, own, count)
-            e.masked_store(e.fadd(origin, found), self.real_at(f, given["values"], first), is_own, self.real_bytes)
-
-            def row(p: Val) -> None:
-                pole = self.in_all_lanes(f, self.number_at(f, given["placed"], p))
-                at = self.real_at(f, given["shape"], e.add(e.mul(p, given["row"]), first))
-                e.store(e.fsub(e.fsub(pole, origin), found), at, align=self.real_bytes)
-
-            f.loop(f.word(0), count, 1, row)
-
-        return piece_text(f, "roots", PART, find)
-
-    def _rounding(self, f: Function, x: Val) -> Val:
-        """What rounding makes of a number of this size."""
-        e = f.e
-        return e.fmul(e.intrinsic("llvm.fabs", x), e.like(self.dtype.part.epsilon, x))
-
-    # -- vectors -------------------------------------------------------------------------------------------
-
-    def _exact(self) -> str:
-        """A weight for which the zeros that were found are exact, in the order of rows."""
-        f = self.function()
-        e, lanes, elem = f.e, self.vector, self.elem
-
-        def find(p: Val, given: Given) -> None:
-            own = self.row_from(f, given["grouped"], p)
-            few = e.splat(e.define(f"trunc {own.typed} to i32", "i32"), lanes)
-            pole = self.in_all_lanes(f, self.number_at(f, given["placed"], p))
-            one = e.const(1.0, elem, lanes)
-            product = f.variable(one)
-            line = self.real_at(f, given["shape"], e.mul(p, given["row"]))
-
-            def some(j: Val) -> None:
-                places = self.lanes_from(f, j)
-                apart = e.fsub(pole, self.numbers(f, given["poles"], j))
-                apart = e.select(e.icmp("eq", places, few), one, apart)
-                factor = e.fdiv(self.numbers(f, line, j), apart)
-                factor = e.select(self.below(f, places, given["count"]), factor, one)
-                e.store(e.fmul(e.load(product, elem, lanes), factor), product)
-
-            f.loop(f.word(0), given["row"], lanes, some)
-            total = self.across(f, e.load(product, elem, lanes), e.fmul)
-            size = e.intrinsic("llvm.sqrt", e.intrinsic("llvm.maxnum", e.fneg(total), e.const(0.0, elem)))
-            weight = e.intrinsic("llvm.copysign", size, self.number_at(f, given["weights"], own))
-            e.store(weight, self.real_at(f, given["exact"], p))
-
-        return piece_text(f, "exact", PART, find)
-
-    def _shape(self) -> str:
-        """Of weights and distances eigenvectors, of length 1: a column in each lane."""
-        f = self.function()
-        e, lanes, elem = f.e, self.vector, self.elem
-
-        def find(number: Val, given: Given) -> None:
-            first = e.mul(number, f.word(lanes))
-            squares = f.variable(e.const(0.0, elem, lanes))
-
-            def place(p: Val) -> Val:
-                return self.real_at(f, given["shape"], e.add(e.mul(p, given["row"]), first))
-
-            def divide(p: Val) -> None:
-                at = place(p)
-                weight = self.in_all_lanes(f, self.number_at(f, given["exact"], p))
-                x = e.fdiv(weight, e.load(at, elem, lanes, align=self.real_bytes))
-                e.store(x, at, align=self.real_bytes)
-                e.store(e.fma(x, x, e.load(squares, elem, lanes)), squares)
-
-            f.loop(f.word(0), given["count"], 1, divide)
-            length = e.intrinsic("llvm.sqrt", e.load(squares, elem, lanes))
-            inverse = e.fdiv(e.const(1.0, elem, lanes), length)
-
-            def scale(p: Val) -> None:
-                at = place(p)
-                e.store(e.fmul(e.load(at, elem, lanes, align=self.real_bytes), inverse), at, align=self.real_bytes)
-
-            f.loop(f.word(0), given["count"], 1, scale)
-
-        return piece_text(f, "shape", PART, find)
 
     def _multiply(self) -> str:
         """Some of the eigenvectors: those of the halves, which `kept` has, multiplied."""

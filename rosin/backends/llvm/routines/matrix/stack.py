@@ -31,13 +31,14 @@ LARGE = 400
 """Matrices of so many rows are large enough for LAPACK's own threads."""
 
 
-EITHER, IN_LANES, IN_SHORT_LANES, IN_TINY_LANES, BY_LAPACK, IN_STRIPS = "", "lanes", "short", "tiny", "lapack", "strips"
+EITHER, IN_LANES, IN_SHORT_LANES, IN_TINY_LANES = "", "lanes", "short", "tiny"
+BY_LAPACK, IN_STRIPS, IN_HALVES = "lapack", "strips", "halves"
 """The ways that a routine may have code for."""
 
 SIDE_BY_SIDE = (IN_LANES, IN_SHORT_LANES, IN_TINY_LANES)
 """Those of matrices in lanes: of all, of such that have few numbers, or fewer numbers than there are lanes."""
 
-ONE_BY_ONE = (BY_LAPACK, IN_STRIPS)
+ONE_BY_ONE = (BY_LAPACK, IN_STRIPS, IN_HALVES)
 """Those of others."""
 
 NUMBERS = ("stack", "pieces", "room_bytes")
