@@ -35,7 +35,6 @@ from rosin.ir.loops import (
     Apply,
     Buffer,
     Carry,
-    Expr,
     Kind,
     Let,
     Load,
@@ -48,7 +47,7 @@ from rosin.ir.loops import (
     Within,
 )
 from rosin.ir.ops.arithmetic import Mul
-from rosin.ir.statements import replace, serial_loops, used_buffers
+from rosin.ir.statements import serial_loops, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Copies, Epilogue
@@ -317,9 +316,10 @@ class Contraction(TileLanes):
         tiling = Tiling(tiles, lanes)
         band = self._band(tiling, outer)
         epilogue = Epilogue(self.group, self.memory)
+        order, tests = ([*outer, *band.outer], ()) if band is not None else self._order(tiling, outer)
         if self.in_tiles:
             square, kept = self.square(tiling, epilogue)
-            return self._in_order(tiling, outer, square, (kept,))
+            return TileNest(order, _under(tests, square), (kept,), str(tiling))
         late = self._late(tiling, epilogue)
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
@@ -361,9 +361,9 @@ class Contraction(TileLanes):
             scratch = (sums, *near)
         folds = FoldLoops(lanes if lanes in self.folded else None)
         written = None if self.overlap is None else self.overlap.folded
-        order = [v for v in self.folded if v not in (lanes, written)] + [v for v in self.folded if v is lanes]
+        folded = [v for v in self.folded if v not in (lanes, written)] + [v for v in self.folded if v is lanes]
         together = [term for _, term in sorted(steps, key=lambda step: step[0])]
-        inner = folds.around(order or [LoopVar("once", 1)], together, tuple(carries), shared)
+        inner = folds.around(folded or [LoopVar("once", 1)], together, tuple(carries), shared)
         self.reach_beyond |= folds.reach_beyond or not borders
         last = list(_guarded(ends))
         body = self._lane_by_lane(tiling, [*starts, *inner, *last])
@@ -375,14 +375,12 @@ class Contraction(TileLanes):
             panel = self._panel_to_copy(tiling)
             if panel is not None:
                 bodies = band.copy(panel, *bodies)
-            body = band.statements(*bodies)
-            return TileNest([*outer, *band.outer], body, (*scratch, *band.scratch), str(tiling))
-        return self._in_order(tiling, outer, body, scratch)
+            body, scratch = band.statements(*bodies), (*scratch, *band.scratch)
+        return TileNest(order, _under(tests, body), scratch, str(tiling))
 
-    def _in_order(
-        self, tiling: Tiling, outer: Sequence[LoopVar], body: list[Statement], scratch: tuple[Buffer, ...]
-    ) -> TileNest:
-        """The loops over tiles: a panel of vectors stays near while all rows pass by it."""
+    def _order(self, tiling: Tiling, outer: Sequence[LoopVar]) -> tuple[list[LoopVar], tuple[Within, ...]]:
+        """The loops over tiles, and the tests that there is one: a panel of vectors stays near while all rows pass by
+        it."""
         tiles, lanes = tiling.tiles, tiling.lanes
         axes = [v for v in reversed(tiling.axes) if tiles[v].count != 1]
         if lanes in self.folded:
@@ -391,12 +389,12 @@ class Contraction(TileLanes):
         if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].is_regular), None)
-        if row is not None and lanes in tiles:
-            # Threads that had other columns of the same rows would write to the same lines of memory. But one that has
-            # packed some columns finds them in its own cache.
-            columns = self.on_threads[0] and lanes is not None and order[0] is tiling.blocks[lanes] and not self.packed
-            body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block, columns)
-        return TileNest(order, body, scratch, str(tiling))
+        if row is None or lanes not in tiles:
+            return order, ()
+        # Threads that had other columns of the same rows would write to the same lines of memory. But one that has
+        # packed some columns finds them in its own cache.
+        columns = self.on_threads[0] and lanes is not None and order[0] is tiling.blocks[lanes] and not self.packed
+        return self._row_bands(tiling, order, row, columns)
 
     def _written_out(
         self, tiling: Tiling, position: Sequence[int], places: dict[LoopVar, Index]
@@ -547,32 +545,27 @@ class Contraction(TileLanes):
         return min(facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving))
 
     def _row_bands(
-        self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int, for_threads: bool
-    ) -> tuple[list[Statement], list[LoopVar]]:
+        self, tiling: Tiling, order: list[LoopVar], row: LoopVar, for_threads: bool
+    ) -> tuple[list[LoopVar], tuple[Within, ...]]:
         """Cut the loop over rows into bands that stay in the cache, or for threads, with the loop over bands outside of
         the panels'."""
+        number, block = tiling.blocks[row], tiling.tiles[row].block
         depth = prod(facts.estimate(v.extent) for v in self.folded)
         bytes = WORD_BYTES if self.kind is not None else max(t.dtype.bytes for t in self.types)
         band = max(BAND_BYTES // max(block * depth * bytes, 1), 1)
-        few = min(band, FEW_BLOCKS) if for_threads and isinstance(row.extent, int) else band
-        if facts.estimate(row.extent) <= few:
-            return list(body), order
-        count = -(-row.extent // band)
+        few = min(band, FEW_BLOCKS) if for_threads and isinstance(number.extent, int) else band
+        if facts.estimate(number.extent) <= few:
+            return order, ()
+        count = -(-number.extent // band)
         if isinstance(count, int):
             # Bands run on threads; a number of them that many divide keeps all busy.
             count = -(-count // 4) * 4
-        band = dims.floor_divide(row.extent + count - 1, count)
-        outer, inner = LoopVar(f"{row.name}_band", count), LoopVar(row.name, band)
-        place = indices.of(outer) * band + indices.of(inner)
-        memo: dict[int, Expr] = {}
-        banded: list[Statement] = [replace(s, {row: place}, memo) for s in body]
-        if not facts.known_at_least(row.extent, count * band):
-            banded = [When((Within(place, 0, row.extent),), tuple(banded))]
-        others = [v for v in order if v is not row]
-        return banded, [*others[: len(others) - 1], outer, *others[len(others) - 1 :], inner] if others else [
-            outer,
-            inner,
-        ]
+        band = dims.floor_divide(number.extent + count - 1, count)
+        outer, inner = LoopVar(f"{number.name}_band", count), LoopVar(number.name, band)
+        place = tiling.numbers[row] = indices.of(outer) * band + indices.of(inner)
+        others = [v for v in order if v is not number]
+        order = [*others[:-1], outer, *others[-1:], inner]
+        return order, () if facts.known_at_least(number.extent, count * band) else (Within(place, 0, number.extent),)
 
     def _borders(self) -> list[Within]:
         """Tests of which all terms that fail one are zero: of products with what is beyond a border."""
@@ -587,6 +580,11 @@ def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iter
     for inside, group in itertools.groupby(ends, lambda end: end[0]):
         together = [statement for _, statements in group for statement in statements]
         yield from [When(inside, tuple(together))] if inside else together
+
+
+def _under(tests: tuple[Within, ...], body: list[Statement]) -> list[Statement]:
+    """The statements where tests hold, if there are any."""
+    return [When(tests, tuple(body))] if tests else body
 
 
 def _lies_apart(step: Dim | None, panel: int) -> bool:

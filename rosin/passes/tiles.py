@@ -73,6 +73,8 @@ class Tiling:
         # Vectors innermost: a scalar is spent before the next one is broadcast, so that the tile fits the registers.
         self.axes = sorted(tiles, key=lambda v: v is lanes)
         self.blocks = {v: LoopVar(f"{v.name}_block", t.count) for v, t in tiles.items()}
+        self.numbers = {v: indices.of(block) for v, block in self.blocks.items()}
+        """The number of a block along each axis, for loops that count something else than blocks."""
         self.lane: LoopVar | None = None
         """The number of a lane in its vector."""
         if lanes is not None and lanes in tiles:
@@ -113,7 +115,7 @@ class Tiling:
         tile = self.tiles[var]
         block = indices.ZERO + tile.start
         if tile.count != 1 and not tile.is_one:
-            block = indices.of(self.blocks[var]) * (tile.width * tile.block) + block
+            block = self.numbers[var] * (tile.width * tile.block) + block
         place = block + tile.width * number
         if var is self.lanes and self.lane is not None and tile.end is not None:
             inside += [Within(place + indices.of(self.lane), 0, tile.end)] if number == tile.block - 1 else []

@@ -20,7 +20,7 @@ from rosin.ir.dims import Dim, static
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within
-from rosin.ir.statements import moved, rebuilt, relocated, replace
+from rosin.ir.statements import rebuilt, relocated, replace
 from rosin.ir.steps import Nest
 from rosin.passes.nest import copied
 from rosin.passes.tiles import Tiling
@@ -124,16 +124,23 @@ class Band:
         assert tiling.lanes is not None, "panels consist of vectors"
         tile, lanes = tiling.tiles[row], tiling.tiles[tiling.lanes]
         assert isinstance(lanes.width, int), "panels consist of whole vectors"
-        self.tiling, self.blocks, self.row = tiling, blocks, tiling.blocks[row]
+        self.tiling, self.blocks, self.row = tiling, blocks, row
         self.count, self.block, self.width = tile.count, tile.block, lanes.width
         self.each = prod(t.block for t in tiling.tiles.values()) * self.width
-        self.lanes, self.panel, self.panels = tiling.lanes, tiling.blocks[tiling.lanes], lanes.count
+        self.lanes, self.panels = tiling.lanes, lanes.count
         beside = blocks.beside
         shares = self._open_shares(dtype) if beside is None else self._shares(beside, others, dtype)
         self.tiles, self.beside, room = shares
         self.number = LoopVar(f"{row.name}_band", _pieces(self.count, self.tiles))
-        chunks = _pieces(self.panels, self.beside)
-        self.chunk = self.panel if self.beside == 1 else LoopVar(f"{self.panel.name}s", chunks)
+        self.tile = LoopVar(tiling.blocks[row].name, self.tiles)
+        self.panel = panel = tiling.blocks[tiling.lanes]
+        """The numbers of a tile in its band, and of a panel among those beside each other."""
+        self.chunk = panel
+        if self.beside != 1:
+            self.chunk = LoopVar(f"{panel.name}s", _pieces(self.panels, self.beside))
+            self.panel = LoopVar(panel.name, self.beside)
+            tiling.numbers[tiling.lanes] = self.first_panel + indices.of(self.panel)
+        tiling.numbers[row] = self.first + indices.of(self.tile)
         self.sums = Buffer("waiting", dtype, room * self.each, Scope.LOCAL)
         self.scratch: tuple[Buffer, ...] = (self.sums,)
         self.copies: tuple[Statement, ...] = ()
@@ -181,9 +188,9 @@ class Band:
     def at(self, position: int) -> Index:
         """Where the sum at a position of a tile waits."""
         lane = indices.ZERO if self.tiling.lane is None or self.width == 1 else indices.of(self.tiling.lane)
-        tile = indices.of(self.row) - self.first
+        tile = indices.of(self.tile)
         if self.beside != 1:
-            tile = tile + (indices.of(self.panel) - self.first_panel) * self.tiles
+            tile = tile + indices.of(self.panel) * self.tiles
         return tile * self.each + lane + position * self.width
 
     def copy(self, load: Load, *bodies: Sequence[Statement]) -> list[list[Statement]]:
@@ -193,7 +200,7 @@ class Band:
         assert isinstance(panel.width, int), "panels have a width"
         assert lane is not None, "panels consist of vectors"
         width = panel.width * panel.block
-        start = indices.of(self.panel) * width if panel.count != 1 else indices.ZERO
+        start = self.tiling.numbers[self.lanes] * width if panel.count != 1 else indices.ZERO
         copy = Buffer("panel", load.buffer.dtype, self.blocks.size * width, Scope.LOCAL)
 
         def at(column: Index) -> Index:
@@ -233,14 +240,13 @@ class Band:
         """The statements for each panel."""
         if self.beside == 1:
             return list(body)
-        inside = LoopVar(self.panel.name, self.beside)
-        place = self.first_panel + indices.of(inside)
-        statements, test = tuple(moved(body, {self.panel: place})), Within(place, 0, self.panels)
-        return [Loop(inside, Kind.SERIAL, statements if test.always else (When((test,), statements),))]
+        return [_counted(self.panel, Within(self.tiling.numbers[self.lanes], 0, self.panels), body)]
 
     def _rows(self, body: Sequence[Statement]) -> Statement:
         """The statements for each tile of the band, of one panel."""
-        inside = LoopVar(self.row.name, self.tiles)
-        place = self.first + indices.of(inside)
-        statements, test = tuple(moved(body, {self.row: place})), Within(place, 0, self.count)
-        return Loop(inside, Kind.SERIAL, statements if test.always else (When((test,), statements),))
+        return _counted(self.tile, Within(self.tiling.numbers[self.row], 0, self.count), body)
+
+
+def _counted(var: LoopVar, test: Within, body: Sequence[Statement]) -> Loop:
+    """A loop over the statements, where the test holds."""
+    return Loop(var, Kind.SERIAL, tuple(body) if test.always else (When((test,), tuple(body)),))

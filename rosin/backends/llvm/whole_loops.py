@@ -166,6 +166,8 @@ class _Lines(Values):
         """Whether no other vectors of its row come after."""
         self.var: LoopVar | None = None
         """The variable of the loop around that is one in the lines."""
+        self.once: list[LoopVar] = []
+        """Those of loops of one step, which are none."""
         self.known: dict[tuple[int, int], tuple[str, bool]] = {}
         """For terms seen before, by where they lie, the name of their pointer, and whether lanes are neighbours."""
         for statement in nested([loop]):
@@ -294,7 +296,11 @@ class _Lines(Values):
         totals = {carry: self._begun(carry) for carry in loop.carries}
         terms = [s for s in loop.body if isinstance(s, Accumulate) and s.carry in totals]
         demand(len(terms) == len(loop.body))
-        begin = self._open(loop, trips) if trips > 1 else None
+        begin = None
+        if trips > 1:
+            begin = self._open(loop, trips)
+        else:
+            self.once.append(loop.var)
         with self.inside():
             for load, ahead in streams(loop, lambda _: True):
                 self.lines.append(f"prefetcht0 {self.place(load.buffer, load.offset + ahead).text}")
@@ -396,7 +402,7 @@ class _Lines(Values):
         for atom, coefficient in terms:
             if atom is self.var:
                 step = coefficient
-            if atom is not self.lane and atom is not self.var:
+            elif atom is not self.lane and atom not in self.once:
                 rest.append((atom, coefficient))
         index = Index(0, tuple(rest))
         demand(isinstance(step, int) and not index.dynamics() and self._is_outside(index))
@@ -406,7 +412,7 @@ class _Lines(Values):
 
     def _is_outside(self, index: Index) -> bool:
         """Whether an index is the same throughout the lines."""
-        return index.variables().isdisjoint((self.lane, self.var))
+        return index.variables().isdisjoint((self.lane, self.var, *self.once))
 
 
 def _is_plain_product(statement: Accumulate) -> bool:

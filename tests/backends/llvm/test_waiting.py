@@ -16,7 +16,8 @@ from rosin.runtime.jit import host
 
 RANDOM = np.random.default_rng(5)
 SHAPES = [(100, 4096, 64), (40, 2051, 300), (45, 5000, 70), (129, 4099, 100), (13, 4096, 1000)]
-"""Odd ends along every axis, blocks of one length and a shorter one, bands and none."""
+SHAPES += [(100, 257, 512), (310, 769, 148)]
+"""Odd ends along every axis, blocks of one length and a shorter one, or one of a single step, bands and none."""
 
 
 def drawn(*shape: int, dtype: str = "f32") -> Any:
