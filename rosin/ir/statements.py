@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TypeAlias
 
 from rosin.ir import index as indices
-from rosin.ir.index import Index, LoopVar
+from rosin.ir.dims import Dim
+from rosin.ir.index import Atom, Index, LoopVar
 from rosin.ir.loops import (
     PLAIN,
     Accumulate,
@@ -50,7 +53,12 @@ def serial_loops(order: Sequence[LoopVar], body: Sequence[Statement], on_threads
 
 def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The top expressions of statements, nested ones too."""
-    for statement in nested(statements):
+    return _tops(nested(statements))
+
+
+def _tops(statements: Iterable[Statement]) -> Iterator[Expr]:
+    """The top expressions of these statements alone."""
+    for statement in statements:
         if statement.__class__ in PLAIN:
             yield from values(statement)
             continue
@@ -83,9 +91,9 @@ def stores(statements: Sequence[Statement]) -> Iterator[Store]:
 
 def offsets(statements: Sequence[Statement]) -> Iterator[Index]:
     """Where memory is read and written, each place of an expression once."""
-    for store in stores(statements):
-        yield store.offset
-    yield from (load.offset for load in _loads_of_expressions(statements))
+    found = Contents(statements)
+    yield from (store.offset for store in found.stores)
+    yield from (e.offset for e in found.expressions if isinstance(e, Load))
 
 
 def tests_of(statements: Sequence[Statement]) -> Iterator[Within]:
@@ -94,19 +102,63 @@ def tests_of(statements: Sequence[Statement]) -> Iterator[Within]:
 
 def all_indices(statements: Sequence[Statement]) -> Iterator[Index]:
     """Every index in the statements: offsets, tests and indices used as numbers."""
-    for store in stores(statements):
-        yield store.offset
-        yield from _dynamic(store.offset)
-    for test in tests_of(statements):
-        yield test.index
-    for expr in walk(*expressions(statements)):
-        yield from expr.indices()
+    return Contents(statements).indices()
 
 
-def _dynamic(index: Index) -> Iterator[Index]:
-    for atom in index.dynamics():
-        for expr in walk(atom.value):
+Terms: TypeAlias = "tuple[tuple[Atom, Dim], ...]"
+"""What an index has beside its constant."""
+
+
+def different_terms(found: Iterable[Index]) -> Iterable[Terms]:
+    """The terms of indices, each once: most indices of a tile differ in a number alone, and share their terms."""
+    return dict.fromkeys({id(index.terms): index.terms for index in found}.values())
+
+
+class Contents:
+    """What stands in statements, gathered once for all who ask."""
+
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        self.body = statements
+        self.statements = list(nested(statements))
+        """Every one, each before those in it."""
+        self.stores = [s for s in self.statements if isinstance(s, Store)]
+        self.tests = [test for s in self.statements if isinstance(s, When) for test in s.tests]
+
+    @cached_property
+    def expressions(self) -> list[Expr]:
+        """Every expression once, operands first, but for those that tell where to write."""
+        return list(walk(*_tops(self.statements)))
+
+    @cached_property
+    def loads(self) -> list[Load]:
+        """Every read of memory, then those for places."""
+        return [*(e for e in self.expressions if isinstance(e, Load)), *self.loads_of_places()]
+
+    def loads_of_places(self) -> Iterator[Load]:
+        """What is read to find out where to write, and whether that is within the array."""
+        for index in (*[s.offset for s in self.stores], *[test.index for test in self.tests]):
+            for atom in index.dynamics():
+                yield from (e for e in walk(atom.value) if isinstance(e, Load))
+
+    def indices(self) -> Iterator[Index]:
+        """Every index: offsets, tests and indices used as numbers."""
+        for store in self.stores:
+            yield store.offset
+            for atom in store.offset.dynamics():
+                for expr in walk(atom.value):
+                    yield from expr.indices()
+        for test in self.tests:
+            yield test.index
+        for expr in self.expressions:
             yield from expr.indices()
+
+    def variables(self) -> Iterator[LoopVar]:
+        """Those of the loops among the statements."""
+        for statement in self.statements:
+            if isinstance(statement, Loop | While) and statement.var is not None:
+                yield statement.var
+            if isinstance(statement, Products):
+                yield from (statement.row, statement.lane, statement.word)
 
 
 def rebuilt(statement: Statement, each: Callable[[Statement], Statement]) -> Statement:
@@ -148,9 +200,10 @@ PRIVATE = (Scope.LOCAL, Scope.LANES, Scope.STATE)
 
 def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
     """The buffers read or written, but for scratch of the kernel's own."""
-    found = {load.buffer: None for load in _loads_of_expressions(statements)}
-    found.update({store.buffer: None for store in stores(statements)})
-    found.update({load.buffer: None for load in loads_of_places(statements)})
+    inside = Contents(statements)
+    found = {e.buffer: None for e in inside.expressions if isinstance(e, Load)}
+    found.update({store.buffer: None for store in inside.stores})
+    found.update({load.buffer: None for load in inside.loads_of_places()})
     return tuple([b for b in found if b.scope not in PRIVATE])
 
 
@@ -163,34 +216,17 @@ def flops(exprs: Sequence[Expr]) -> int:
 
 def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
     """The buffers that are read."""
-    return {load.buffer for load in loads(statements)}
+    return {load.buffer for load in Contents(statements).loads}
 
 
 def loads(statements: Sequence[Statement]) -> Iterator[Load]:
     """Every read of memory, those for places too."""
-    yield from _loads_of_expressions(statements)
-    yield from loads_of_places(statements)
-
-
-def _loads_of_expressions(statements: Sequence[Statement]) -> Iterator[Load]:
-    return (e for e in walk(*expressions(statements)) if isinstance(e, Load))
-
-
-def loads_of_places(statements: Sequence[Statement]) -> Iterator[Load]:
-    """What is read to find out where to write, and whether that is within the array."""
-    written = [s.offset for s in stores(statements)]
-    for index in (*written, *(test.index for test in tests_of(statements))):
-        for atom in index.dynamics():
-            yield from (e for e in walk(atom.value) if isinstance(e, Load))
+    return iter(Contents(statements).loads)
 
 
 def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:
     """The variables of the loops among the statements."""
-    for statement in nested(statements):
-        if isinstance(statement, Loop | While) and statement.var is not None:
-            yield statement.var
-        if isinstance(statement, Products):
-            yield from (statement.row, statement.lane, statement.word)
+    return Contents(statements).variables()
 
 
 def renewed_statement(statement: Statement, memo: dict[int, Expr]) -> Statement:

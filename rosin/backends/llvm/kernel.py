@@ -16,12 +16,10 @@ from rosin.backends.llvm.around import (
     MOST_RECORDS,
     POLLED_STEPS,
     Surroundings,
-    free_variables,
-    has_turns,
     is_long,
-    parallel_loops,
 )
 from rosin.backends.llvm.assembler import assembled
+from rosin.backends.llvm.contents import KernelContents
 from rosin.backends.llvm.emit import LINE_BYTES, Val, with_head
 from rosin.backends.llvm.expressions import is_zero_const
 from rosin.backends.llvm.modules import COLD
@@ -57,15 +55,15 @@ from rosin.ir.loops import (
 )
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.statements import stores
-from rosin.ir.steps import Kernel, decides
+from rosin.ir.steps import decides
 
 FEWEST_STEPS = 200
 """Lines of the assembler that take less are not all that a loop around them takes."""
 
 
-def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
+def kernel_text(inside: KernelContents, name: str, around: Surroundings, declarations: set[str]) -> str:
     """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
-    return KernelEmitter(kernel, name, around, vector_bytes, declarations).text()
+    return KernelEmitter(inside, name, around, declarations).text()
 
 
 class KernelEmitter(VectorLoops):
@@ -76,11 +74,11 @@ class KernelEmitter(VectorLoops):
 
     def text(self) -> str:
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
-            if buffer.scope is not Scope.TAPE or not self.growing:
+            if buffer.scope is not Scope.TAPE or not self.inside.grows:
                 self.bases[buffer] = self._base(buffer)
         for local in self.kernel.numbers:
             self.frames[0][local] = self.loaded(self.head, self.around.number(self.head, local), local.dtype)
-        for var in free_variables(self.kernel):
+        for var in self.inside.free_variables():
             self.variables[var], self.depths[var] = self.around.variable(self.head, var), 0
         self.begin_tiles()
         self.statements(self.kernel.body)
@@ -370,7 +368,7 @@ class KernelEmitter(VectorLoops):
 
     def serial_loop(self, loop: Loop, running: list[Running]) -> None:
         if loop.parallel:
-            self._parallel_loops(parallel_loops(self.kernel))
+            self._parallel_loops(self.inside.parallel_loops)
         elif _is_scope(loop):
             self.body(loop, self.e.const(0, "i64"))
         else:
@@ -389,7 +387,7 @@ class KernelEmitter(VectorLoops):
         e, begin, end = self.e, Val("%begin", "i64"), Val("%end", "i64")
         last, outer = loops[-1], loops[:-1]
         if not outer:
-            e.counted(begin, end, 1, lambda i: self.body(last, self._claimed() if has_turns(self.kernel) else i))
+            e.counted(begin, end, 1, lambda i: self.body(last, self._claimed() if self.inside.has_turns else i))
             return
         first, *others = (e.variable("i64", hint="at") for _ in loops)
         inner = list(zip(reversed(others), (self.dim(loop.var.extent) for loop in reversed(loops[1:])), strict=True))

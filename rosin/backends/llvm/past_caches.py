@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rosin.backends.llvm.around import Surroundings
+from rosin.backends.llvm.contents import KernelContents
 from rosin.backends.llvm.emit import LINE_BYTES
 from rosin.ir import index as indices
 from rosin.ir.dims import is_static, static
 from rosin.ir.index import Index
-from rosin.ir.loops import Kind, Loop, Store
-from rosin.ir.statements import expressions, flops, loaded_buffers, nested
-from rosin.ir.steps import Kernel, decides
+from rosin.ir.loops import Loop, Store
+from rosin.ir.statements import expressions, flops
+from rosin.ir.steps import decides
 
 MOST_FLOPS = 16
 """Loops of more operations for each number that they write take longer than memory does."""
@@ -39,17 +40,17 @@ LEAST_SHARE = 16
 """What is written is at least this part of what arrays have to take together: less is not worth it."""
 
 
-def past_caches(kernel: Kernel, lanes: int, around: Surroundings) -> tuple[frozenset[Store], dict[Loop, Store]]:
+def past_caches(inside: KernelContents, around: Surroundings) -> tuple[frozenset[Store], dict[Loop, Store]]:
     """The stores of a kernel that go past the caches, in those iterations that are whole vectors, and the loops whose
     vectors must begin where lines do that such a store writes, wherever its row begins."""
-    far, sizes = around.far_bytes, [b.bytes for b in kernel.buffers]
+    far, sizes = around.far_bytes, [b.bytes for b in inside.kernel.buffers]
     if not far or not is_static(sizes) or sum(static(sizes, "arrays of a kernel")) < far:
         return frozenset(), {}
-    read = loaded_buffers(kernel.body)
+    read, lanes = inside.read, inside.lanes
     found: set[Store] = set()
     moved: dict[Loop, Store] = {}
-    for loop in nested(kernel.body):
-        if not isinstance(loop, Loop) or not _is_light(loop):
+    for loop in inside.vector_loops:
+        if not _is_light(loop):
             continue
         own = [s for s in loop.body if isinstance(s, Store)]
         able = [s for s in own if s.buffer not in read and around.begins_line(s.buffer) and _is_large(s, far)]
@@ -63,8 +64,8 @@ def past_caches(kernel: Kernel, lanes: int, around: Surroundings) -> tuple[froze
 
 
 def _is_light(loop: Loop) -> bool:
-    """Whether it is a plain vector loop that memory bounds."""
-    if loop.kind is not Kind.VECTOR or loop.backward or loop.refill or decides(loop):
+    """Whether it is a plain loop of vectors that memory bounds."""
+    if loop.backward or loop.refill or decides(loop):
         return False
     count = sum(isinstance(s, Store) for s in loop.body)
     return flops(list(expressions(loop.body))) <= MOST_FLOPS * count

@@ -11,7 +11,8 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from rosin.backends.llvm.around import Surroundings, lanes_of
+from rosin.backends.llvm.around import Surroundings
+from rosin.backends.llvm.contents import KernelContents
 from rosin.backends.llvm.emit import BODY, Emitter, Mark, Val, first_of, mask_of
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.past_caches import past_caches
@@ -25,9 +26,8 @@ from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar, Quotient, Remainder, inner
-from rosin.ir.loops import Buffer, Carry, Expr, Local, Products, Room, Scope, Store, Within
-from rosin.ir.statements import PRIVATE, loaded_buffers, nested
-from rosin.ir.steps import Kernel
+from rosin.ir.loops import Buffer, Carry, Expr, Local, Scope, Within
+from rosin.ir.statements import PRIVATE
 
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
@@ -55,19 +55,18 @@ class Places(ABC):
 
     def __init__(
         self,
-        kernel: Kernel,
+        inside: KernelContents,
         name: str,
         around: Surroundings,
-        vector_bytes: int,
         declarations: set[str],
     ) -> None:
         self.around = around
-        self.kernel = kernel
+        self.inside, self.kernel = inside, inside.kernel
         self.name = name
-        self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4), first=BODY, avx512=around.assembles)
+        self.e = Emitter(declarations, doubles=max(inside.vector_bytes // 8, 4), first=BODY, avx512=around.assembles)
         self.head = Emitter(declarations, prefix="h", head=True)
         self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
-        self.width = lanes_of(kernel, vector_bytes)
+        self.width = inside.lanes
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
         self.entrances: list[Entrance] = []
@@ -92,16 +91,12 @@ class Places(ABC):
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.dummy: Val | None = None
-        inside = list(nested(kernel.body))
-        self.written = {s.buffer for s in inside if isinstance(s, Store)}
-        self.written |= {s.sums for s in inside if isinstance(s, Products)}
-        self.read = loaded_buffers(kernel.body)
+        self.written = set(inside.written)
         self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
         """Values that wait for the other parts of their block, to be written together."""
-        self.read_squares = read_squares(kernel.body, self.width)
-        self.written_squares = written_squares(kernel.body, self.width)
-        self.past_caches, self.in_lines = past_caches(kernel, self.width, around)
-        self.growing = any(isinstance(s, Room) for s in inside)
+        self.read_squares = read_squares(inside, self.width)
+        self.written_squares = written_squares(inside, self.width)
+        self.past_caches, self.in_lines = past_caches(inside, around)
 
     @abstractmethod
     def expr(self, expr: Expr) -> Val:

@@ -36,7 +36,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from rosin.backends.llvm.around import blocks_of, has_turns, may_stop, open_extents
+from rosin.backends.llvm.contents import KernelContents
 from rosin.backends.llvm.context import CALLER, CONTEXT_HEAD, OWNERS, POLL_STATE, POLL_TEAM, TABLE, TAPE_WORDS
 from rosin.backends.llvm.control import ControlSteps
 from rosin.backends.llvm.emit import Emitter, Val
@@ -113,6 +113,7 @@ class _Module(ControlSteps):
         """Of the functions since the last one of these, and of what they alone call."""
         self.helper_characters = 0
         """Of all that functions call."""
+        self.contents: dict[Kernel, KernelContents] = {}
         self.calls: dict[Kernel, list[str]] = {}
         """For the kernels that come again, the names of all their calls."""
         different: set[Kernel] = set()
@@ -248,7 +249,7 @@ class _Module(ControlSteps):
     def function(self, kernel: Kernel, title: str) -> str:
         """The name of a function that does what a kernel does."""
         name = f"k{self.function_count}"
-        text = kernel_text(kernel, name, self, self.vector_bytes, self.declarations)
+        text = kernel_text(self.inside(kernel), name, self, self.declarations)
         self.to_come -= 1
         self.add(f"; {title}\n{text}")
         return name
@@ -291,8 +292,16 @@ class _Module(ControlSteps):
 
     def runs_at_once(self, kernel: Kernel) -> bool:
         """Whether a kernel runs on one thread, to its end."""
-        blocks = blocks_of(kernel, self.vector_bytes)
-        return isinstance(blocks, int) and blocks <= 1 and not may_stop(kernel) and not has_turns(kernel)
+        inside = self.inside(kernel)
+        blocks = inside.blocks
+        return isinstance(blocks, int) and blocks <= 1 and not inside.may_stop and not inside.has_turns
+
+    def inside(self, kernel: Kernel) -> KernelContents:
+        """What stands in a kernel."""
+        found = self.contents.get(kernel)
+        if found is None:
+            found = self.contents[kernel] = KernelContents(kernel, self.vector_bytes)
+        return found
 
     def run_of_calls(self, e: Emitter, steps: Sequence[Step]) -> None:
         """Plain calls in a row, as data: functions with their tables, and a loop that calls one after the other."""
@@ -319,14 +328,14 @@ class _Module(ControlSteps):
         e.block(after)
 
     def call(self, e: Emitter, kernel: Kernel, name: str) -> None:
-        blocks = blocks_of(kernel, self.vector_bytes)
-        extents, passed = open_extents(kernel), e.label("passed")
+        inside, passed = self.inside(kernel), e.label("passed")
+        blocks, extents = inside.blocks, inside.open_extents
         for extent in extents:
             # A tile that the sizes of a call have no use for costs next to nothing.
             some = e.label("some")
             e.branch_if(e.icmp("sgt", self.dim(e, extent), e.const(0, "i64")), some, passed)
             e.block(some)
-        if has_turns(kernel):
+        if inside.has_turns:
             for count in self.turns(e):
                 e.store(e.const(0, "i64"), count)
         if isinstance(blocks, int) and blocks <= 1:
@@ -334,11 +343,11 @@ class _Module(ControlSteps):
         elif self.team:
             e.line(f"call void @{name}(ptr %context, i64 0, {self.dim(e, blocks).typed})")
         else:
-            self.on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), may_stop(kernel))
+            self.on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), inside.may_stop)
         if extents:
             e.branch(passed)
             e.block(passed)
-        if may_stop(kernel):
+        if inside.may_stop:
             on = e.label("on")
             e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
             e.block(on)

@@ -14,7 +14,7 @@ from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Atom, Dynamic, Index, LoopVar, inner
 from rosin.ir.loops import Buffer, Expr, Guard, Kind, Load, Loop, Statement, Store, blocks, values
-from rosin.ir.statements import nested
+from rosin.ir.statements import Contents, Terms, different_terms
 
 Place = tuple[Buffer, Index]
 
@@ -41,8 +41,8 @@ class Column:
     count: int
 
 
-def read_squares(statements: Sequence[Statement], width: int) -> dict[Place, Column]:
-    """For each place that is read and part of a square of up to so many columns, which one it is.
+def read_squares(inside: Contents, width: int) -> dict[Place, Column]:
+    """For each place that statements read and part of a square of up to so many columns, which one it is.
 
     What stands under a test makes squares with what stands under the same one alone.
     """
@@ -50,30 +50,30 @@ def read_squares(statements: Sequence[Statement], width: int) -> dict[Place, Col
     def reads(statement: Statement) -> Iterator[Place]:
         return ((load.buffer, load.offset) for load in _unguarded(values(statement)))
 
-    return _squares(statements, reads, width)
+    return _squares(inside, reads, (load.offset for load in inside.loads), width)
 
 
-def written_squares(statements: Sequence[Statement], width: int) -> dict[Place, Column]:
+def written_squares(inside: Contents, width: int) -> dict[Place, Column]:
     """As `read_squares`, of the places that are written."""
 
     def writes(statement: Statement) -> Iterator[Place]:
         if isinstance(statement, Store):
             yield statement.buffer, statement.offset
 
-    return _squares(statements, writes, width)
+    return _squares(inside, writes, (store.offset for store in inside.stores), width)
 
 
 def _squares(
-    statements: Sequence[Statement], places: Callable[[Statement], Iterable[Place]], width: int
+    inside: Contents, places: Callable[[Statement], Iterable[Place]], offsets: Iterable[Index], width: int
 ) -> dict[Place, Column]:
+    """`offsets` are those of all places, and may be more."""
     result: dict[Place, Column] = {}
     if not 1 < width <= MOST_LANES:
         return result
-    every = list(nested(statements))
-    lanes = {s.var for s in every if isinstance(s, Loop) and s.kind is Kind.VECTOR}
-    if not any(_lies_apart(offset, lanes) for s in every for _, offset in places(s)):
+    lanes = {s.var for s in inside.statements if isinstance(s, Loop) and s.kind is Kind.VECTOR}
+    if not any(_lie_apart(terms, lanes) for terms in different_terms(offsets)):
         return result
-    for together in _together(statements, places):
+    for together in _together(inside.body, places):
         rows: dict[Place, list[int]] = {}
         for buffer, offset in together:
             number = offset.constant if isinstance(offset.constant, int) else offset.constant.constant
@@ -85,9 +85,9 @@ def _squares(
     return result
 
 
-def _lies_apart(offset: Index, lanes: Collection[LoopVar]) -> bool:
+def _lie_apart(terms: Terms, lanes: Collection[LoopVar]) -> bool:
     """Whether lanes, those of these loops, may find what is there elsewhere than side by side."""
-    return any((atom in lanes and step != 1) or _is_bent(atom, lanes) for atom, step in offset.terms)
+    return any((atom in lanes and step != 1) or _is_bent(atom, lanes) for atom, step in terms)
 
 
 def _is_bent(atom: Atom, lanes: Collection[LoopVar]) -> bool:

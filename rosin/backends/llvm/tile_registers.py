@@ -12,7 +12,6 @@ from rosin.ir import index as indices
 from rosin.ir.dims import static
 from rosin.ir.index import LoopVar
 from rosin.ir.loops import Expr, Load, Products
-from rosin.ir.statements import nested
 
 _ROWS, _WORD_BYTES = 16, 4
 _LEFT, _RIGHT = 4, 6
@@ -25,7 +24,7 @@ class TileRegisters(Refilling):
 
     def begin_tiles(self) -> None:
         """Set how many rows the registers have."""
-        rows = {products.shape[0] for products in self._tile_products()}
+        rows = {products.shape[0] for products in self.inside.products}
         if not rows:
             return
         (count,) = rows
@@ -41,7 +40,7 @@ class TileRegisters(Refilling):
 
     def end_tiles(self) -> None:
         """Give the registers back, so that the system need not keep what they hold."""
-        if self._tile_products():
+        if self.inside.products:
             _call(self.e, "tilerelease")
 
     def products(self, statement: Products) -> None:
@@ -76,9 +75,6 @@ class TileRegisters(Refilling):
                 place = e.const((i * _ROWS * columns + j * _ROWS) * _WORD_BYTES, "i64")
                 pointer = e.offset(self.base(statement.sums), place, "i8")
                 _call(e, "tilestored64", f"i8 {2 * i + j}", pointer.typed, f"i64 {columns * _WORD_BYTES}")
-
-    def _tile_products(self) -> list[Products]:
-        return [s for s in nested(self.kernel.body) if isinstance(s, Products)]
 
     def _side_of(self, statement: Products, load: Expr, along: LoopVar) -> tuple[Val, int, int]:
         """Where one side of the products begins, and how many bytes further on it goes along an axis of the result and
