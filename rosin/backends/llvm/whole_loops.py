@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rosin.backends.llvm.around import is_long
 from rosin.backends.llvm.streams import streams
@@ -38,10 +38,9 @@ from rosin.ir.loops import (
     Store,
     When,
     Within,
-    walk,
 )
 from rosin.ir.ops.arithmetic import Add, Maximum, Minimum
-from rosin.ir.statements import nested
+from rosin.ir.statements import Terms, nested
 from rosin.ir.steps import decides
 
 MOST_TOLD = 10
@@ -89,10 +88,11 @@ def whole_loop(loop: Loop, lanes: int) -> WholeLoop | None:
     rows = [s for s in loop.body if isinstance(s, Loop)] if loop.kind is Kind.SERIAL else [loop]
     if loop.parallel or loop.carries or (loop.kind is Kind.SERIAL and len(rows) < len(loop.body)):
         return None
-    if not all(map(_is_plain, rows)):
+    constants: dict[Const, bool] = {}
+    if not all(_is_plain(row, constants) for row in rows):
         return None
     try:
-        written = _Lines(loop, rows, lanes)
+        written = _Lines(loop, rows, lanes, constants)
     except UnlikeError:
         return None
     told = len(written.pointers) + len(written.counts) + len(written.tests)
@@ -102,8 +102,9 @@ def whole_loop(loop: Loop, lanes: int) -> WholeLoop | None:
     return WholeLoop(written.lines, list(written.pointers), written.counts, written.tests, steps)
 
 
-def _is_plain(row: Loop) -> bool:
-    """Whether at a glance there may be lines for a row: for most of those that have none, none are begun."""
+def _is_plain(row: Loop, constants: dict[Const, bool]) -> bool:
+    """Whether at a glance there may be lines for a row: for most of those that have none, none are begun. Finds the
+    constants in it, and whether anything takes them but running values to begin with."""
     if row.kind is not Kind.VECTOR or row.carries or row.refill or not isinstance(row.var.extent, int):
         return False
     seen: set[int] = set()
@@ -122,13 +123,16 @@ def _is_plain(row: Loop) -> bool:
             expr = stack.pop()
             if id(expr) in seen:
                 continue
+            if isinstance(expr, Const):
+                constants[expr] = constants.get(expr, False) or not isinstance(statement, Loop)
+                continue
             seen.add(id(expr))
             match expr:
                 case Apply() if expr.op.__class__ in INSTRUCTIONS and expr.dtype.is_float:
                     stack += expr.args
                 case Load() if _apart(expr.offset.terms, row.var) in (0, 1):
                     pass
-                case Local() | Const():
+                case Local():
                     pass
                 case _:
                     return False
@@ -146,8 +150,9 @@ def _apart(terms: Sequence[tuple[Atom, Dim]], lane: LoopVar | None) -> Dim:
 class _Lines(Values):
     """The lines of a loop as they are written."""
 
-    def __init__(self, loop: Loop, rows: Sequence[Loop], lanes: int) -> None:
-        """Of a row, or of a loop of nothing but short `rows`."""
+    def __init__(self, loop: Loop, rows: Sequence[Loop], lanes: int, constants: Mapping[Const, bool]) -> None:
+        """Of a row, or of a loop of nothing but short `rows`; `constants` says of each whether it has a register even
+        where it is 0."""
         super().__init__(max((s.buffer.dtype.bytes for s in nested([loop]) if isinstance(s, Store)), default=0), lanes)
         self.are_several = lanes > self.lanes
         """Whether several registers are to be filled side by side."""
@@ -168,12 +173,11 @@ class _Lines(Values):
         """The variable of the loop around that is one in the lines."""
         self.once: list[LoopVar] = []
         """Those of loops of one step, which are none."""
-        self.known: dict[tuple[int, int], tuple[str, bool]] = {}
-        """For terms seen before, by where they lie, the name of their pointer, and whether lanes are neighbours."""
-        for statement in nested([loop]):
-            for expr in walk(*_used(statement)):
-                if isinstance(expr, Const) and not (isinstance(statement, Loop) and self.is_zero(expr)):
-                    self.constant(expr)
+        self.known: dict[tuple[Buffer, Terms], tuple[str, bool]] = {}
+        """For terms seen before the name of their pointer, and whether lanes are neighbours."""
+        for constant, taken in constants.items():
+            if taken or not self.is_zero(constant):
+                self.constant(constant)
         if loop.kind is Kind.VECTOR:
             self._vectors(loop)
         else:
@@ -386,11 +390,12 @@ class _Lines(Values):
         constant = offset.constant
         demand(isinstance(constant, int) and buffer.dtype.bytes == self.bytes and buffer.scope not in _ELSEWHERE)
         assert isinstance(constant, int)
-        # Most indices of a tile differ in a number alone, and share their terms.
-        key = id(buffer), id(offset.terms)
-        if key not in self.known:
-            self.known[key] = self._pointer(buffer, offset.terms)
-        name, of_lanes = self.known[key]
+        # Most indices of a tile differ in a number alone.
+        key = buffer, offset.terms
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._pointer(buffer, offset.terms)
+        name, of_lanes = found
         if of_lanes:
             constant += self.further
         return Place(f"{_fits(constant * self.bytes)}(<{name}>)", of_lanes)

@@ -81,6 +81,7 @@ class Values(ABC):
         """How often a value is still used."""
         self.constants: dict[str, str] = {}
         """The registers of constants, by their bits."""
+        self.bits: dict[Const, str] = {}
         self.masked = ""
         """In a vector of which the first lanes take part alone, what an instruction has that leaves others be."""
         self.compared = "%k2"
@@ -251,8 +252,12 @@ class Values(ABC):
         return self._bits(value) == _ZERO
 
     def _bits(self, value: Const) -> str:
-        demand(value.dtype.is_float and value.dtype.bytes == self.bytes)
-        return f"0x{int.from_bytes(np.asarray(value.value, value.dtype.numpy).tobytes(), 'little'):x}"
+        found = self.bits.get(value)
+        if found is None:
+            demand(value.dtype.is_float and value.dtype.bytes == self.bytes)
+            bytes = np.asarray(value.value, value.dtype.numpy).tobytes()
+            found = self.bits[value] = f"0x{int.from_bytes(bytes, 'little'):x}"
+        return found
 
 
 def _clear(register: str) -> str:
