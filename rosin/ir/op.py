@@ -27,6 +27,7 @@ import inspect
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, dataclass_transform
 
 import numpy as np
@@ -512,14 +513,19 @@ class Monoid:
     take: Callable[[tuple[Expr, ...], tuple[Expr, ...]], tuple[Expr, ...]] | None = None
     """As `combine`, where a single term comes to what stands before it: cheaper where the order of terms decides."""
 
-    def carry(self, name: str) -> Carry:
-        """A carry for a loop that starts from the identity."""
-        left = tuple(Local(f"{name}_l{i}", c.dtype) for i, c in enumerate(self.identity))
-        right = tuple(Local(f"{name}_r{i}", c.dtype) for i, c in enumerate(self.identity))
+    @cached_property
+    def _combined(self) -> tuple[tuple[Local, ...], tuple[Local, ...], tuple[Expr, ...], tuple[Expr, ...]]:
+        """Placeholders for values on the left and on the right, what they come to, and what they do where those on the
+        right are a single term: the same in all carries."""
+        left = tuple([Local(f"left{i}", c.dtype) for i, c in enumerate(self.identity)])
+        right = tuple([Local(f"right{i}", c.dtype) for i, c in enumerate(self.identity)])
+        return left, right, self.combine(left, right), () if self.take is None else self.take(left, right)
+
+    def carry(self, name: str, initial: tuple[Expr, ...] = ()) -> Carry:
+        """A carry for a loop that starts from these values, or else from the identity."""
         several = len(self.identity) > 1
-        running = tuple(Local(f"{name}_{i}" if several else name, c.dtype) for i, c in enumerate(self.identity))
-        take = () if self.take is None else self.take(left, right)
-        return Carry(running, self.identity, left, right, self.combine(left, right), take)
+        running = tuple([Local(f"{name}_{i}" if several else name, c.dtype) for i, c in enumerate(self.identity)])
+        return Carry(running, initial or self.identity, *self._combined)
 
 
 class Fold(Op):

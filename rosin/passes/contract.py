@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace as replace_fields
 from math import prod
 
 from rosin.ir import dims, facts
@@ -323,7 +322,9 @@ class Contraction(TileLanes):
         late = self._late(tiling, epilogue)
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
-        terms_at = Copies(self.terms, epilogue.sharing).at
+        panel = None if band is None else self._panel_to_copy(tiling)
+        terms = self.terms if band is None or panel is None else band.copy(panel, self.terms)
+        terms_at = Copies(terms, epilogue.sharing).at
         starts: list[Statement] = []
         stops: list[Statement] = []
         carries: list[Carry] = []
@@ -333,20 +334,19 @@ class Contraction(TileLanes):
         ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for at, position in enumerate(positions):
             places, inside = tiling.at(position)
-            carry = self.monoid.carry("acc" + "".join(f"_{p}" for p in position))
+            name = "acc" + "".join([f"_{p}" for p in position])
+            before = [] if band is None else [Local(f"{name}_before", band.sums.dtype)]
+            carry = self.monoid.carry(name, tuple(before))
             if band is not None:
-                (running,), waiting = carry.locals, Load(band.sums, band.at(at))
-                before = Local(f"{running.name}_before", running.dtype)
-                starts.append(Let(before, waiting))
-                carry = replace_fields(carry, initial=(before,))
-                stops.append(Store(waiting.buffer, waiting.offset, running))
+                starts.append(Let(before[0], Load(band.sums, band.at(at))))
+                stops.append(Store(band.sums, band.at(at), carry.locals[0]))
             carries.append(carry)
             for met, there in self._written_out(tiling, position, places):
-                terms = terms_at(there)
+                here = terms_at(there)
                 own = [Within(t.index.substitute(there), t.low, t.high) for t in borders if t not in shared]
                 alike = tuple(t for t in own if tiling.lane not in t.index.variables())
                 self.reach_beyond |= len(alike) < len(own)
-                steps.append((met, Term(Accumulate(carry, terms), alike)))
+                steps.append((met, Term(Accumulate(carry, here), alike)))
             finished = self.op.finish(self.total(carry.locals, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
@@ -372,9 +372,6 @@ class Contraction(TileLanes):
             if band.blocks.rest == 0:
                 ways = [[*inner, *band.blocks.whether_last(stops, last)]]
             bodies = [self._lane_by_lane(tiling, [*starts, *way]) for way in ways]
-            panel = self._panel_to_copy(tiling)
-            if panel is not None:
-                bodies = band.copy(panel, *bodies)
             body, scratch = band.statements(*bodies), (*scratch, *band.scratch)
         return TileNest(order, _under(tests, body), scratch, str(tiling))
 
@@ -466,7 +463,7 @@ class Contraction(TileLanes):
         assert blocks is not None, "only sums in blocks wait"
         tile, rows = tiling.tiles[lanes], [v for v in tiling.axes if v is not lanes]
         count = prod(facts.estimate(tiling.tiles[v].count * tiling.tiles[v].block) for v in rows)
-        whole = tiling.is_vector and tile.end is None and tile.last is None
+        whole = tiling.is_vector and tile.end is None and tile.begin is None and tile.last is None
         moving = {(e.buffer, e.offset): e for e in self.loads if lanes in e.offset.variables()}
         if len(moving) != 1 or not whole or self.packed:
             return None

@@ -19,8 +19,8 @@ from rosin.ir import index as indices
 from rosin.ir.dims import Dim, static
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within
-from rosin.ir.statements import rebuilt, relocated, replace
+from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within, relocate
+from rosin.ir.statements import rebuilt, replace
 from rosin.ir.steps import Nest
 from rosin.passes.nest import copied
 from rosin.passes.tiles import Tiling
@@ -141,6 +141,12 @@ class Band:
             self.panel = LoopVar(panel.name, self.beside)
             tiling.numbers[tiling.lanes] = self.first_panel + indices.of(self.panel)
         tiling.numbers[row] = self.first + indices.of(self.tile)
+        self.first_sum = indices.of(self.tile) * self.each
+        """Where that of the first position of a tile waits."""
+        if self.beside != 1:
+            self.first_sum = (indices.of(self.tile) + indices.of(self.panel) * self.tiles) * self.each
+        if tiling.lane is not None and self.width != 1:
+            self.first_sum = self.first_sum + indices.of(tiling.lane)
         self.sums = Buffer("waiting", dtype, room * self.each, Scope.LOCAL)
         self.scratch: tuple[Buffer, ...] = (self.sums,)
         self.copies: tuple[Statement, ...] = ()
@@ -187,29 +193,23 @@ class Band:
 
     def at(self, position: int) -> Index:
         """Where the sum at a position of a tile waits."""
-        lane = indices.ZERO if self.tiling.lane is None or self.width == 1 else indices.of(self.tiling.lane)
-        tile = indices.of(self.tile)
-        if self.beside != 1:
-            tile = tile + indices.of(self.panel) * self.tiles
-        return tile * self.each + lane + position * self.width
+        return self.first_sum + position * self.width
 
-    def copy(self, load: Load, *bodies: Sequence[Statement]) -> list[list[Statement]]:
-        """The bodies of a tile reading a copy of the block of its panel, which `load` reads along lanes: from then on
-        a block of a panel is copied before tiles pass by it."""
-        panel, lane, step = self.tiling.tiles[self.lanes], self.tiling.lane, self.blocks.step
+    def copy(self, load: Load, terms: Sequence[Expr]) -> tuple[Expr, ...]:
+        """The terms reading a copy of the block of a panel, which `load` reads along lanes: from then on a block of a
+        panel is copied before tiles pass by it."""
+        panel, step = self.tiling.tiles[self.lanes], self.blocks.step
         assert isinstance(panel.width, int), "panels have a width"
-        assert lane is not None, "panels consist of vectors"
         width = panel.width * panel.block
-        start = self.tiling.numbers[self.lanes] * width if panel.count != 1 else indices.ZERO
+        start = indices.ZERO + panel.start
+        if panel.count != 1:
+            start = start + self.tiling.numbers[self.lanes] * width
         copy = Buffer("panel", load.buffer.dtype, self.blocks.size * width, Scope.LOCAL)
-
-        def at(column: Index) -> Index:
-            return load.offset.substitute({self.lanes: start + panel.start + column})
 
         def copied_to(step: LoopVar, places: Mapping[LoopVar, Index]) -> tuple[Statement, ...]:
             column = LoopVar("column", width)
-            read = Load(load.buffer, at(indices.of(column)).substitute(places))
-            store = Store(copy, indices.of(step) * width + indices.of(column), read)
+            offset = load.offset.substitute({self.lanes: start + indices.of(column)}).substitute(places)
+            store = Store(copy, indices.of(step) * width + indices.of(column), Load(load.buffer, offset))
             return copied(Nest("panel", (step, column), (), (store,)), counts=0).body
 
         last, number = LoopVar(step.name, self.blocks.rest), self.blocks.number
@@ -217,15 +217,14 @@ class Band:
         if self.blocks.rest != 0:
             self.last_copies = copied_to(last, {step: indices.of(last), number: indices.ZERO + number.extent})
         self.scratch += (copy,)
-        vectors = range(0, width, panel.width)
-        places = {at(indices.of(lane) + vector): indices.of(lane) + vector for vector in vectors}
+        column = indices.of(self.lanes) - start
         memo: dict[int, Expr] = {}
 
         def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
-            column = places.get(offset) if buffer is load.buffer else None
-            return (buffer, offset) if column is None else (copy, indices.of(step) * width + column)
+            is_panel = buffer is load.buffer and offset == load.offset
+            return (copy, indices.of(step) * width + column) if is_panel else (buffer, offset)
 
-        return [[relocated(statement, place, memo) for statement in body] for body in bodies]
+        return tuple([relocate(term, place, memo) for term in terms])
 
     def statements(self, body: Sequence[Statement], *last: Sequence[Statement]) -> list[Statement]:
         """The `body` for each tile, block by block, and that of the last block, which finishes the sums, if it has one
