@@ -538,6 +538,21 @@ def blocks(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
             return ()
 
 
+def decides(statement: Statement) -> tuple[Load, ...]:
+    """What a statement reads to know how it goes on."""
+    match statement:
+        case Loop():
+            return tuple([bound for bound in (statement.start, statement.stop) if bound])
+        case While():
+            return (statement.predicate,)
+        case Choose():
+            return (statement.index,)
+        case Room():
+            return (statement.number,) if isinstance(statement.number, Load) else ()
+        case _:
+            return ()
+
+
 def values(statement: Statement) -> tuple[Expr, ...]:
     """The expressions of a statement, without those of statements in it."""
     match statement:

@@ -33,6 +33,7 @@ from rosin.ir.loops import (
     While,
     Within,
     blocks,
+    decides,
     relocate,
     relocate_index,
     renewed,
@@ -40,7 +41,9 @@ from rosin.ir.loops import (
     values,
     walk,
 )
-from rosin.ir.steps import Inner, Kernel, Nest, decides
+
+PRIVATE = (Scope.LOCAL, Scope.LANES, Scope.STATE)
+"""Where the scratch arrays of one kernel are."""
 
 
 def serial_loops(order: Sequence[LoopVar], body: Sequence[Statement], on_threads: bool = False) -> list[Statement]:
@@ -67,11 +70,6 @@ def _tops(statements: Iterable[Statement]) -> Iterator[Expr]:
             yield from (e for c in statement.carries for e in c.initial)
         if isinstance(statement, When):
             yield from (atom.value for test in statement.tests for atom in test.index.dynamics())
-
-
-def statements_of(leaf: Kernel | Nest) -> list[Statement]:
-    """The statements of a kernel, or those that stand in the loops of a nest."""
-    return [s for part in leaf.body for s in (part.body if isinstance(part, Inner) else [part])]
 
 
 def nested(statements: Sequence[Statement]) -> Iterator[Statement]:
@@ -132,9 +130,22 @@ class Contents:
     @cached_property
     def loads(self) -> list[Load]:
         """Every read of memory, then those for places."""
-        return [*(e for e in self.expressions if isinstance(e, Load)), *self.loads_of_places()]
+        return [*(e for e in self.expressions if isinstance(e, Load)), *self._loads_of_places()]
 
-    def loads_of_places(self) -> Iterator[Load]:
+    @cached_property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """Those read or written, but for scratch of a kernel's own."""
+        found = {e.buffer: None for e in self.expressions if isinstance(e, Load)}
+        found.update({store.buffer: None for store in self.stores})
+        found.update({load.buffer: None for load in self._loads_of_places()})
+        return tuple([b for b in found if b.scope not in PRIVATE])
+
+    @cached_property
+    def loaded(self) -> set[Buffer]:
+        """Those that are read."""
+        return {load.buffer for load in self.loads}
+
+    def _loads_of_places(self) -> Iterator[Load]:
         """What is read to find out where to write, and whether that is within the array."""
         for index in (*[s.offset for s in self.stores], *[test.index for test in self.tests]):
             for atom in index.dynamics():
@@ -194,19 +205,6 @@ def moved(statements: Iterable[Statement], places: Mapping[LoopVar, Index]) -> l
     return [replace(statement, places, memo) for statement in statements]
 
 
-PRIVATE = (Scope.LOCAL, Scope.LANES, Scope.STATE)
-"""Where the scratch arrays of one kernel are."""
-
-
-def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
-    """The buffers read or written, but for scratch of the kernel's own."""
-    inside = Contents(statements)
-    found = {e.buffer: None for e in inside.expressions if isinstance(e, Load)}
-    found.update({store.buffer: None for store in inside.stores})
-    found.update({load.buffer: None for load in inside.loads_of_places()})
-    return tuple([b for b in found if b.scope not in PRIVATE])
-
-
 def flops(exprs: Sequence[Expr]) -> int:
     """Machine operations to evaluate expressions once, shared parts counted once."""
     return sum(
@@ -216,7 +214,7 @@ def flops(exprs: Sequence[Expr]) -> int:
 
 def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
     """The buffers that are read."""
-    return {load.buffer for load in Contents(statements).loads}
+    return Contents(statements).loaded
 
 
 def loads(statements: Sequence[Statement]) -> Iterator[Load]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from rosin.ir.dataclass import dataclass
@@ -23,21 +24,20 @@ from rosin.ir.dims import Dim
 from rosin.ir.facts import Check
 from rosin.ir.index import LoopVar
 from rosin.ir.literal import Literal
-from rosin.ir.loops import Buffer, Carry, Choose, Load, Local, Loop, Room, Statement, Tape, While
+from rosin.ir.loops import Buffer, Carry, Load, Local, Room, Statement, Tape, decides
 from rosin.ir.sizes import Sizes
+from rosin.ir.statements import Contents
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
     from rosin.ir.op import Op
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """One fused piece of a program: loops over the buffers that they read and write."""
 
     name: str
-    buffers: tuple[Buffer, ...]
-    """What it reads or writes."""
     body: tuple[Statement, ...]
     scratch: tuple[Buffer, ...] = ()
     registers: int = 1
@@ -48,6 +48,15 @@ class Kernel:
     """Numbers that it is given, other ones when it comes again."""
     tile: str = ""
     """What of a product's result is computed together, for those who look."""
+
+    @cached_property
+    def contents(self) -> Contents:
+        return Contents(self.body)
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """What it reads or writes."""
+        return self.contents.buffers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +84,7 @@ class Inner:
     carries: tuple[Carry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Nest:
     """A kernel to be: loops over `rows`, and in them, one after the other, statements and passes over `columns`.
 
@@ -90,6 +99,11 @@ class Nest:
     """Arrays that are private to one iteration of all rows."""
     flops: int = 1
     """Machine operations of one element of the whole domain."""
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What stands in the loops."""
+        return Contents([s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,21 +237,21 @@ def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
             return ()
 
 
-def decides(part: Step | Statement) -> tuple[Load, ...]:
-    """What a step or a statement reads to know how it goes on."""
-    match part:
-        case Repeat() | Loop():
-            return tuple(bound for bound in (part.start, part.stop) if bound)
-        case RepeatWhile() | While():
-            return (part.predicate,)
-        case Branch() | Choose():
-            return (part.index,)
+def step_decides(step: Step) -> tuple[Load, ...]:
+    """What a step reads to know how it goes on."""
+    match step:
+        case Repeat():
+            return tuple([bound for bound in (step.start, step.stop) if bound])
+        case RepeatWhile():
+            return (step.predicate,)
+        case Branch():
+            return (step.index,)
         case Room():
-            return (part.number,) if isinstance(part.number, Load) else ()
+            return decides(step)
         case HostCall():
-            return (part.when,) if part.when is not None else ()
+            return (step.when,) if step.when is not None else ()
         case Measured():
-            return (part.number,)
+            return (step.number,)
         case _:
             return ()
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from rosin.ir.index import LoopVar
 from rosin.ir.loops import Buffer, Scope
-from rosin.ir.statements import all_indices, loaded_buffers, statements_of, stores
 from rosin.ir.steps import Branch, Either, HostCall, Kernel, Nest, Repeat, RoutineCall, Step, innermost
 
 
@@ -54,14 +53,13 @@ def _first(body: Sequence[Step], var: LoopVar) -> list[Step]:
 
 def _is_alike(step: Kernel | Nest, own: set[Buffer], var: LoopVar) -> bool:
     """Whether each step of a loop would write the same, to the arena, if it read the same."""
-    statements = statements_of(step)
-    alike = all(var not in index.variables() for index in all_indices(statements))
-    return alike and all(b.scope is Scope.ARENA for b in own) and own.isdisjoint(loaded_buffers(statements))
+    alike = all(var not in index.variables() for index in step.contents.indices())
+    return alike and all(b.scope is Scope.ARENA for b in own) and own.isdisjoint(step.contents.loaded)
 
 
 def _fits(step: Kernel | Nest, body: Sequence[Step], writes: Mapping[int, set[Buffer]], rest: set[Buffer]) -> bool:
     """Whether neither what a kernel reads nor what it writes is written by the `rest`, or is in use before or after."""
-    own, loaded = writes[id(step)], loaded_buffers(statements_of(step))
+    own, loaded = writes[id(step)], step.contents.loaded
     at = next(i for i, other in enumerate(body) if other is step)
     late = {b for other in body[at + 1 :] for b in writes[id(other)]}
     return rest.isdisjoint(own | loaded) and own.isdisjoint(_read(body[:at])) and late.isdisjoint(loaded)
@@ -71,7 +69,7 @@ def _written(steps: Iterable[Step]) -> Iterable[Buffer]:
     for step in innermost(tuple(steps)):
         match step:
             case Kernel() | Nest():
-                yield from (s.buffer for s in stores(statements_of(step)))
+                yield from (s.buffer for s in step.contents.stores)
             case HostCall() | RoutineCall():
                 yield from (load.buffer for load in step.writes)
             case _:
@@ -82,7 +80,7 @@ def _read(steps: Iterable[Step]) -> set[Buffer]:
     found: set[Buffer] = set()
     for step in innermost(tuple(steps)):
         if isinstance(step, Kernel | Nest):
-            found |= loaded_buffers(statements_of(step))
+            found |= step.contents.loaded
         elif isinstance(step, HostCall | RoutineCall):
             found.update(load.buffer for load in step.reads)
     return found

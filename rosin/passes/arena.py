@@ -11,7 +11,6 @@ from rosin.ir import facts
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.loops import Buffer, Load, Room, Scope
-from rosin.ir.statements import statements_of, stores, used_buffers
 from rosin.ir.steps import (
     Again,
     Branch,
@@ -25,8 +24,8 @@ from rosin.ir.steps import (
     RoutineCall,
     Step,
     Team,
-    decides,
     parts,
+    step_decides,
 )
 from rosin.passes import memory
 from rosin.passes.donate import Touched
@@ -55,8 +54,8 @@ def uses(steps: Sequence[Step]) -> Iterator[Buffer]:
         if isinstance(step, Kernel | Again):
             yield from step.buffers
         if isinstance(step, Nest):
-            yield from used_buffers(statements_of(step))
-        yield from (load.buffer for load in decides(step))
+            yield from step.contents.buffers
+        yield from (load.buffer for load in step_decides(step))
         if isinstance(step, HostCall | RoutineCall):
             yield from (load.buffer for load in (*step.reads, *step.writes))
         for inner in parts(step):
@@ -171,14 +170,14 @@ class Spans:
                     self.use(team.room)
                 case Repeat():
                     self.now += 1
-                    for bound in decides(step):
+                    for bound in step_decides(step):
                         self.use(bound.buffer)
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
                 case HostCall() | RoutineCall():
                     self.now += 1
-                    for load in (*step.reads, *step.writes, *decides(step)):
+                    for load in (*step.reads, *step.writes, *step_decides(step)):
                         self.use(load.buffer)
                 case Branch():
                     self.now += 1
@@ -190,7 +189,7 @@ class Spans:
                     self.visit(step.large)
                 case Room() | Measured():
                     self.now += 1
-                    for number in decides(step):
+                    for number in step_decides(step):
                         self.use(number.buffer)
 
     def loop(self, body: tuple[Step, ...], predicate: Load | None) -> None:
@@ -230,10 +229,10 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 leaf = step.kernel if isinstance(step, Again) else step
                 places: Mapping[Buffer, Buffer] = step.places if isinstance(step, Again) else {}
                 found |= {places.get(b, b) for b in exposed(leaf)} - written
-                written |= {places.get(s.buffer, s.buffer) for s in stores(statements_of(leaf))}
+                written |= {places.get(s.buffer, s.buffer) for s in leaf.contents.stores}
             case Repeat():
-                if decides(step):
-                    found |= {load.buffer for load in decides(step)} - written
+                if step_decides(step):
+                    found |= {load.buffer for load in step_decides(step)} - written
                     _written_after(step.body, found, written)
                 else:
                     written = _written_after(step.body, found, written)
@@ -242,8 +241,8 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 found |= {step.predicate.buffer} - written
                 _written_after(step.body, found, written)
             case HostCall() | RoutineCall():
-                found |= {load.buffer for load in (*step.reads, *decides(step))} - written
-                written |= set() if decides(step) else {load.buffer for load in step.writes}
+                found |= {load.buffer for load in (*step.reads, *step_decides(step))} - written
+                written |= set() if step_decides(step) else {load.buffer for load in step.writes}
             case Branch():
                 found |= {step.index.buffer} - written
                 each = [_written_after(branch, found, written) for branch in step.branches]
@@ -252,5 +251,5 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 each = [_written_after(steps, found, written) for steps in (step.small, step.large)]
                 written = each[0] & each[1]
             case Room() | Measured():
-                found |= {load.buffer for load in decides(step)} - written
+                found |= {load.buffer for load in step_decides(step)} - written
     return written

@@ -37,7 +37,7 @@ from rosin.ir.loops import (
     values,
 )
 from rosin.ir.op import Fold, Monoid, Value
-from rosin.ir.statements import flops, serial_loops, used_buffers
+from rosin.ir.statements import flops, serial_loops
 from rosin.ir.statements import replace as replace_variables
 from rosin.ir.steps import Either, Inner, Kernel, Nest, Step
 from rosin.passes.groups import Group
@@ -425,4 +425,4 @@ def blocks_kernel(nest: Nest, first: Parts, outer: Sequence[LoopVar], cut: _Cut)
     on_threads, work = threads(whole.work * dims.product(v.extent for v in outer if v is not cut.block))
     body = serial_loops(sorted(outer, key=lambda v: -facts.estimate(v.extent)), body, on_threads)
     registers = CHAIN_REGISTERS if nest.flops >= CHAIN_FLOPS else 1
-    return Kernel(nest.name, used_buffers(body), tuple(body), nest.scratch, registers, work)
+    return Kernel(nest.name, tuple(body), nest.scratch, registers, work)

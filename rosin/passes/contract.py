@@ -46,7 +46,7 @@ from rosin.ir.loops import (
     Within,
 )
 from rosin.ir.ops.arithmetic import Mul
-from rosin.ir.statements import serial_loops, used_buffers
+from rosin.ir.statements import serial_loops
 from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Copies, Epilogue
@@ -442,7 +442,7 @@ class Contraction(TileLanes):
         loop = body[0]
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [on_many(loop)]
-        return Kernel(name, used_buffers(body), tuple(body), scratch, work=work, tile=tile)
+        return Kernel(name, tuple(body), scratch, work=work, tile=tile)
 
     def _lane_by_lane(self, tiling: Tiling, body: list[Statement]) -> list[Statement]:
         if tiling.lane is None or not tiling.is_vector:

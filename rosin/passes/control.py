@@ -27,7 +27,7 @@ from rosin.ir.ops.loop import While
 from rosin.ir.ops.measure import Measure, Misfit
 from rosin.ir.ops.scan import Scan
 from rosin.ir.ops.sweeps import Sweeps
-from rosin.ir.statements import relocated, used_buffers
+from rosin.ir.statements import relocated
 from rosin.ir.steps import (
     Again,
     Branch,
@@ -374,8 +374,7 @@ def _relocated(step: Step, place: Placing) -> Step:
 
     match step:
         case Kernel():
-            body = tuple(map(rewritten, step.body))
-            return replace(step, buffers=used_buffers(body), body=body)
+            return replace(step, body=tuple(map(rewritten, step.body)))
         case Nest():
             parts = [
                 replace(p, body=tuple(map(rewritten, p.body))) if isinstance(p, Inner) else rewritten(p)

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Buffer, Load, Loop, Statement, Store, While, blocks, values, walk
-from rosin.ir.statements import nested, statements_of
-from rosin.ir.steps import Again, Inner, Kernel, Nest, Step, decides, innermost, parts
+from rosin.ir.loops import Buffer, Load, Loop, Statement, Store, While, blocks, decides, values, walk
+from rosin.ir.steps import Again, Inner, Kernel, Nest, Step, innermost, parts, step_decides
 from rosin.ir.types import TensorType
 
 Block: TypeAlias = "Sequence[Statement | Inner]"
@@ -103,7 +102,7 @@ class Touched:
         # Scratch is nobody else's, and has no place elsewhere when the kernel comes again.
         own = set(kernel.scratch)
         self.plain = list(_plain(kernel.body, ()))
-        self.deciding = {load.buffer for s in nested(statements_of(kernel)) for load in decides(s)} - own
+        self.deciding = {load.buffer for s in kernel.contents.statements for load in decides(s)} - own
         self.read = {buffer for plain in self.plain for buffer in plain.loads} - own
         self.written = {s.statement.buffer for s in self.plain if isinstance(s.statement, Store)} - own
 
@@ -192,7 +191,7 @@ class _Plain:
 
 def _deciding(step: Step) -> list[Load]:
     """What a step, or one inside of it, reads to know how it goes on."""
-    return [*decides(step), *(load for inside in parts(step) for s in inside for load in _deciding(s))]
+    return [*step_decides(step), *(load for inside in parts(step) for s in inside for load in _deciding(s))]
 
 
 def _plain(block: Block, loops: tuple[Loop | While, ...]) -> Iterator[_Plain]:

@@ -27,11 +27,12 @@ from rosin.ir.loops import (
     When,
     While,
     blocks,
+    decides,
     values,
     walk,
 )
-from rosin.ir.statements import PRIVATE, loaded_buffers, statements_of, stores
-from rosin.ir.steps import Inner, Kernel, Nest, decides
+from rosin.ir.statements import PRIVATE
+from rosin.ir.steps import Inner, Kernel, Nest
 
 MOST_STORES = 64
 """Of so many stores to a buffer in loops that are through it is asked what they wrote."""
@@ -39,9 +40,8 @@ MOST_STORES = 64
 
 def exposed(leaf: Kernel | Nest) -> set[Buffer]:
     """The buffers of which a kernel may read what it has not written before."""
-    statements = statements_of(leaf)
-    loaded = loaded_buffers(statements)
-    both = {s.buffer for s in stores(statements) if s.buffer.scope not in PRIVATE and s.buffer in loaded}
+    loaded = leaf.contents.loaded
+    both = {s.buffer for s in leaf.contents.stores if s.buffer.scope not in PRIVATE and s.buffer in loaded}
     return (loaded - both) | _Search(both).of(leaf) if both else loaded
 
 

@@ -14,7 +14,6 @@ from rosin.ir.dims import is_static
 from rosin.ir.graph import Graph
 from rosin.ir.loops import Buffer, Scope
 from rosin.ir.op import Value
-from rosin.ir.statements import all_indices, loop_variables, statements_of, stores
 from rosin.ir.steps import Again, HostCall, Kernel, RoutineCall, Step, innermost
 from rosin.passes import memory
 from rosin.passes.arena import uses
@@ -63,10 +62,10 @@ def _fits(step: Kernel | Again, written: set[Buffer], known: set[Buffer], others
 
 def _is_static(step: Kernel | Again) -> bool:
     """Whether no size that is symbolic has a say in what a step does."""
-    statements = statements_of(_kernel(step))
+    contents = _kernel(step).contents
     sizes = [b.size for b in step.buffers]
-    sizes += [var.extent for var in loop_variables(statements)]
-    sizes += [size for index in all_indices(statements) for size in (index.constant, *(c for _, c in index.terms))]
+    sizes += [var.extent for var in contents.variables()]
+    sizes += [size for index in contents.indices() for size in (index.constant, *(c for _, c in index.terms))]
     return is_static(sizes)
 
 
@@ -82,7 +81,7 @@ def _written(step: Step) -> Iterator[Buffer]:
         else:
             places: Mapping[Buffer, Buffer] = leaf.places if isinstance(leaf, Again) else {}
             kernel = leaf.kernel if isinstance(leaf, Again) else leaf
-            yield from (places.get(s.buffer, s.buffer) for s in stores(statements_of(kernel)))
+            yield from (places.get(s.buffer, s.buffer) for s in kernel.contents.stores)
 
 
 def _made(setup: Sequence[Step]) -> list[Buffer]:

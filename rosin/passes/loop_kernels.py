@@ -36,9 +36,7 @@ from rosin.ir.statements import (
     renewed_statement,
     replace,
     serial_loops,
-    statements_of,
     stores,
-    used_buffers,
 )
 from rosin.ir.steps import (
     Again,
@@ -53,10 +51,10 @@ from rosin.ir.steps import (
     RepeatWhile,
     RoutineCall,
     Step,
-    decides,
     innermost,
     leaves,
     parts,
+    step_decides,
 )
 from rosin.passes.arena import read_first
 from rosin.passes.arena import uses as uses_of
@@ -180,7 +178,7 @@ def lanes_of(step: Step) -> Lanes | None:
     alone = any(isinstance(s, Either) for s in loops) or _calls(step)
     if alone or len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in uses_of((step,))):
         return None
-    bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
+    bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in step_decides(inner)}
     guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
     forms = {nest: (collapsed(nest), nest) for nest in nests}
     rows = (v for nest in nests for form in forms[nest] for v in form.rows)
@@ -258,12 +256,12 @@ def _remainder(size: Dim, divisor: Dim) -> Dim:
 
 def _keep_apart(nests: Sequence[Nest], lanes: Lanes) -> bool:
     """Whether no lane reads what another has written, and what is the same for all depends on none of them."""
-    same = {s.buffer for nest in nests if nest not in lanes.bodies for s in stores(statements_of(nest))}
+    same = {s.buffer for nest in nests if nest not in lanes.bodies for s in nest.contents.stores}
     if not same.isdisjoint(lanes.sizes):
         return False
     for nest in nests:
         body = lanes.bodies.get(nest)
-        for load in loads(statements_of(nest) if body is None else body):
+        for load in nest.contents.loads if body is None else loads(body):
             size = lanes.sizes.get(load.buffer)
             if size is not None and (body is None or not _apart(load.offset, lanes, size, body)):
                 return False
@@ -362,7 +360,7 @@ class _Making:
             work = None
         name = "loop_" + "_".join(dict.fromkeys(leaf.name.partition("_")[2] for leaf in inside))
         scratch = tuple(self.scratch)
-        return [Kernel(name[:60], used_buffers(body), tuple(body), scratch, self.registers, work), *self.after]
+        return [Kernel(name[:60], tuple(body), scratch, self.registers, work), *self.after]
 
     def _small(self, leaf: Kernel | Nest) -> bool:
         return self.lanes is not None or isinstance(leaf, Kernel) or _at_most(_work(leaf), SMALL)

@@ -29,15 +29,14 @@ from rosin.ir.loops import (
     values,
 )
 from rosin.ir.statements import (
+    Contents,
     all_indices,
     expressions,
     flops,
     moved,
     offsets,
     replace,
-    statements_of,
     stores,
-    used_buffers,
 )
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.lane_cuts import WIDEST, where_to_cut
@@ -158,7 +157,7 @@ class Arrangement:
         registers = COLUMN_REGISTERS if apart else CHAIN_REGISTERS if chain else 1
         if (as_written or self.bands) and len(loops) == 1 and isinstance(loops[0], Loop) and loops[0].parallel:
             loops = [on_many(loops[0])]
-        return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
+        return Kernel(self.name, tuple(loops), self.scratch, registers, work)
 
     def _row_along(self, lanes: LoopVar) -> list[Statement]:
         """The statements of one row, with lanes along it."""
@@ -172,7 +171,7 @@ class Arrangement:
     @property
     def work(self) -> Dim:
         domain = dims.product(var.extent for var in (*self.rows, *self.columns))
-        whole = [b for b in used_buffers(self.statements()) if facts.estimate(b.size) >= facts.estimate(domain)]
+        whole = [b for b in Contents(self.statements()).buffers if facts.estimate(b.size) >= facts.estimate(domain)]
         return domain * max(self.flops + 1, sum(b.dtype.bytes for b in whole))
 
     def _across_lanes(self, lanes: LoopVar | None) -> Dim:
@@ -541,7 +540,7 @@ def _divided(index: Index) -> Iterator[Quotient | Remainder]:
 
 def collapsed(nest: Nest) -> Nest:
     """The nest with one row in place of neighbours that every index steps through as through one."""
-    rows, places = together(nest.rows, statements_of(nest))
+    rows, places = together(nest.rows, nest.contents.body)
     return replace_fields(nest, rows=tuple(rows), body=tuple(placed(nest.body, places))) if places else nest
 
 

@@ -16,7 +16,6 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Load, Loop, Statement, Store, Within, guard
 from rosin.ir.op import Reader, Value
 from rosin.ir.statements import replace as replace_indices
-from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.groups import variable
 from rosin.passes.nest import arranged, copied
@@ -294,7 +293,7 @@ def packing_kernels(
             fill = Store(buffer, indices.flatten(place, packing.shape), operand.border)
             around += map(on_one_thread, arranged(Nest(name, _variables(place), (), (fill,))).body)
     kernels = [copied(nest, counts) for nest in copies]
-    return [*kernels, Kernel(f"{name}_border", used_buffers(around), tuple(around))] if around else kernels
+    return [*kernels, Kernel(f"{name}_border", tuple(around))] if around else kernels
 
 
 def padding_kernel(name: str, packing: Packing, buffer: Buffer, width: int) -> Kernel:

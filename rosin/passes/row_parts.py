@@ -36,7 +36,7 @@ from rosin.ir.loops import (
     blocks,
     values,
 )
-from rosin.ir.statements import PRIVATE, moved, nested, rebuilt, stores, used_buffers
+from rosin.ir.statements import PRIVATE, moved, nested, rebuilt, stores
 from rosin.ir.steps import Kernel, Repeat
 
 PARTS = (16, 8, 4, 2)
@@ -202,7 +202,7 @@ def _cut(
         if var is None:
             return None
         body.append(_part_of(statement, var, part))
-    return replace(kernel, buffers=used_buffers(body), body=tuple(body))
+    return replace(kernel, body=tuple(body))
 
 
 def _fits(var: LoopVar, part: LoopVar, reached: Sequence[_Access], slices: dict[Buffer, int]) -> bool:

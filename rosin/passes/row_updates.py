@@ -42,7 +42,6 @@ from rosin.ir.op import Push, apply
 from rosin.ir.ops.arithmetic import Add, Maximum
 from rosin.ir.ops.cast import convert
 from rosin.ir.ops.logic import Less
-from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Branch, Kernel, Nest
 from rosin.passes.groups import Group
 from rosin.passes.on_threads import threads
@@ -329,4 +328,4 @@ class _Updates:
     def kernel(self, what: str, body: Sequence[Statement], registers: int = 1) -> Kernel:
         on_threads = any(isinstance(s, Loop) and s.parallel for s in body)
         work = threads(self.count * self.width)[1] if on_threads else None
-        return Kernel(f"{self.name}_{what}", used_buffers(body), tuple(body), registers=registers, work=work)
+        return Kernel(f"{self.name}_{what}", tuple(body), registers=registers, work=work)

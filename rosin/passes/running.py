@@ -37,7 +37,7 @@ from rosin.ir.loops import (
     guard,
 )
 from rosin.ir.op import Running, Types
-from rosin.ir.statements import offsets, used_buffers
+from rosin.ir.statements import offsets
 from rosin.ir.steps import Kernel
 from rosin.passes.groups import Group
 from rosin.passes.nest import COLUMN_REGISTERS, choose_lanes
@@ -198,7 +198,7 @@ class _Lines:
             parallel = var is order[0] and on_threads
             body = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), parallel=parallel)]
         registers = 1 if lanes is None else COLUMN_REGISTERS
-        return Kernel(name, used_buffers(body), tuple(body), (), registers, work if order else None)
+        return Kernel(name, tuple(body), (), registers, work if order else None)
 
     def in_order(self, var: LoopVar, k: Index, before: Expr | None = None) -> Loop:
         """Elements k, which the variable counts, as vectors; before them the line has come to `before`.

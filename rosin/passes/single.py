@@ -13,7 +13,7 @@ from rosin.ir.loops import Accumulate, Carry, Const, Expr, FromIndex, Kind, Loca
 from rosin.ir.op import Pack, Push, apply
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.cast import convert
-from rosin.ir.statements import replace, serial_loops, used_buffers
+from rosin.ir.statements import replace, serial_loops
 from rosin.ir.steps import Kernel, Nest, Step
 from rosin.passes.groups import Group
 from rosin.passes.on_threads import threads
@@ -68,7 +68,7 @@ def pack_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     on_threads, work = threads(length * dims.product(v.extent for v in lines) * 2)
     order = [v for v in lines if v.extent != 1]
     body = serial_loops(order, body, on_threads)
-    return [Kernel(name, used_buffers(body), tuple(body), work=work if order else None)]
+    return [Kernel(name, tuple(body), work=work if order else None)]
 
 
 def _parts(extent: Dim, bytes: int) -> int:
@@ -153,4 +153,4 @@ def _one_by_one(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
         body = [Loop(lanes, Kind.VECTOR, tuple(body))]
     body = [When(around, tuple(body))] if around else body
     body = serial_loops([*outer, *ordered], body, bool(outer) and on_threads)
-    return [*steps, Kernel(name, used_buffers(body), tuple(body), work=work if outer else None)]
+    return [*steps, Kernel(name, tuple(body), work=work if outer else None)]

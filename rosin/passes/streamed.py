@@ -34,7 +34,6 @@ from rosin.ir.loops import (
     walk,
 )
 from rosin.ir.statements import replace as replaced
-from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Inner, Kernel
 
 LEAST_BYTES = 1 << 15
@@ -139,7 +138,7 @@ class _Streamed:
         assert isinstance(loop, Loop)
         body = [replace(loop, parallel=parallel and loop.var.extent != 1)]
         registers = 4 if flops <= VECTOR_FLOPS else 1
-        return Kernel(self.name, used_buffers(body), tuple(body), (*running, *totals), registers, work)
+        return Kernel(self.name, tuple(body), (*running, *totals), registers, work)
 
     @property
     def _is_long(self) -> bool:

@@ -35,7 +35,7 @@ from rosin.ir.loops import (
     Within,
     walk,
 )
-from rosin.ir.statements import expressions, flops, moved, relocated, serial_loops, stores, used_buffers
+from rosin.ir.statements import expressions, flops, moved, relocated, serial_loops, stores
 from rosin.ir.steps import Inner, Kernel
 
 BAND = 16
@@ -197,7 +197,7 @@ class _Turned:
             body = [When((Within(Index(turns), 1, 2),), tuple(body)), When((Within(Index(turns), 0, 1),), tuple(one))]
             scratch += self.scratch
         body = serial_loops([*self.outer, number], body)
-        return Kernel(self.name, used_buffers(body), tuple(body), tuple(scratch))
+        return Kernel(self.name, tuple(body), tuple(scratch))
 
     def _turns(self, most: int) -> Dim:
         """1 where rows are short and no fewer than a band, else 0."""

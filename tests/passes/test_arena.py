@@ -17,9 +17,7 @@ from rosin.ir import loop_printer
 from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph
 from rosin.ir.loops import Buffer
-from rosin.ir.statements import loaded_buffers, statements_of
-from rosin.ir.statements import stores as stores_in
-from rosin.ir.steps import Again, HostCall, Kernel, Program, RoutineCall, Step, decides, parts
+from rosin.ir.steps import Again, HostCall, Kernel, Program, RoutineCall, Step, parts, step_decides
 from rosin.passes import arena, pipeline
 from rosin.passes.to_loops import to_loops
 from rosin.runtime.compile_path import compile_graph
@@ -45,15 +43,14 @@ def touched(step: Step) -> tuple[set[Buffer], set[Buffer]]:
     """What a step reads and what it writes."""
     match step:
         case Kernel():
-            body = statements_of(step)
-            return loaded_buffers(body), {s.buffer for s in stores_in(body)}
+            return step.contents.loaded, {s.buffer for s in step.contents.stores}
         case Again():
             reads, writes = touched(step.kernel)
             return {step.places.get(b, b) for b in reads}, {step.places.get(b, b) for b in writes}
         case HostCall() | RoutineCall():
-            return {load.buffer for load in (*step.reads, *decides(step))}, {load.buffer for load in step.writes}
+            return {load.buffer for load in (*step.reads, *step_decides(step))}, {load.buffer for load in step.writes}
         case _:
-            return {load.buffer for load in decides(step)}, set()
+            return {load.buffer for load in step_decides(step)}, set()
 
 
 def run_of(steps: Sequence[Step]) -> Iterator[Step]:

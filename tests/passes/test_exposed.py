@@ -38,7 +38,7 @@ ONE = Const(1.0, dtypes.f32)
 
 
 def kernel(*body: Statement) -> Kernel:
-    return Kernel("k", (A, B, OTHER), body)
+    return Kernel("k", body)
 
 
 def loop(var: LoopVar, *body: Statement, stop: Load | None = None) -> Loop:

@@ -9,9 +9,9 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Const, FromIndex, InTurn, Kind, Loop, Products, Room, walk
-from rosin.ir.statements import Contents, different_terms, expressions
-from rosin.ir.steps import Kernel, decides
+from rosin.ir.loops import Buffer, Const, FromIndex, InTurn, Kind, Loop, Products, Room, decides, walk
+from rosin.ir.statements import different_terms, expressions
+from rosin.ir.steps import Kernel
 
 RUNNING_BYTES = 32
 """Vectors whose lanes are combined among themselves are no wider: in one of twice as many lanes each takes a step more,
@@ -21,35 +21,31 @@ LEAST_LANES = 4
 """Vectors of fewer lanes are no faster."""
 
 
-class KernelContents(Contents):
+class KernelContents:
     """The statements of a kernel and the expressions in them, for vectors of so many bytes."""
 
     def __init__(self, kernel: Kernel, vector_bytes: int) -> None:
-        super().__init__(kernel.body)
         self.kernel, self.vector_bytes = kernel, vector_bytes
-        self.vector_loops = [s for s in self.statements if isinstance(s, Loop) and s.kind is Kind.VECTOR]
-        self.products = [s for s in self.statements if isinstance(s, Products)]
-        self.has_turns = any(isinstance(s, InTurn) for s in self.statements)
+        self.all = kernel.contents
+        statements = self.all.statements
+        self.vector_loops = [s for s in statements if isinstance(s, Loop) and s.kind is Kind.VECTOR]
+        self.products = [s for s in statements if isinstance(s, Products)]
+        self.has_turns = any(isinstance(s, InTurn) for s in statements)
         """Whether iterations of the parallel loop wait for each other."""
-        self.grows = any(isinstance(s, Room) for s in self.statements)
+        self.grows = any(isinstance(s, Room) for s in statements)
         """Whether a tape may move."""
-        self.may_stop = self.grows or any(map(is_long, self.statements))
+        self.may_stop = self.grows or any(map(is_long, statements))
         """Whether the kernel may end before its time and leave a status."""
 
     @cached_property
     def written(self) -> set[Buffer]:
         """The buffers that are written."""
-        return {s.buffer for s in self.stores} | {s.sums for s in self.products}
-
-    @cached_property
-    def read(self) -> set[Buffer]:
-        """The buffers that are read."""
-        return {load.buffer for load in self.loads}
+        return {s.buffer for s in self.all.stores} | {s.sums for s in self.products}
 
     def free_variables(self) -> list[LoopVar]:
         """The variables of loops around the kernel that its indices use."""
-        own, found = set(self.variables()), dict[LoopVar, None]()
-        for terms in different_terms(self.indices()):
+        own, found = set(self.all.variables()), dict[LoopVar, None]()
+        for terms in different_terms(self.all.indices()):
             found.update((var, None) for var in indices.in_order(Index(0, terms).variables() - own))
         return list(found)
 

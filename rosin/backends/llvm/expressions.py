@@ -28,11 +28,11 @@ from rosin.ir.loops import (
     Products,
     Statement,
     While,
+    decides,
     values,
 )
 from rosin.ir.ops.arithmetic import Div
 from rosin.ir.ops.cast import Cast
-from rosin.ir.steps import decides
 
 _DOTS = {
     ("u8", "i8"): ("llvm.x86.avx512.vpdpbusd", "i8"),

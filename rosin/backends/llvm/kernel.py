@@ -52,10 +52,10 @@ from rosin.ir.loops import (
     When,
     While,
     blocks,
+    decides,
 )
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.statements import stores
-from rosin.ir.steps import decides
 
 FEWEST_STEPS = 200
 """Lines of the assembler that take less are not all that a loop around them takes."""

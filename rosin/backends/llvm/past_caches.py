@@ -17,9 +17,8 @@ from rosin.backends.llvm.emit import LINE_BYTES
 from rosin.ir import index as indices
 from rosin.ir.dims import is_static, static
 from rosin.ir.index import Index
-from rosin.ir.loops import Loop, Store
+from rosin.ir.loops import Loop, Store, decides
 from rosin.ir.statements import expressions, flops
-from rosin.ir.steps import decides
 
 MOST_FLOPS = 16
 """Loops of more operations for each number that they write take longer than memory does."""
@@ -46,7 +45,7 @@ def past_caches(inside: KernelContents, around: Surroundings) -> tuple[frozenset
     far, sizes = around.far_bytes, [b.bytes for b in inside.kernel.buffers]
     if not far or not is_static(sizes) or sum(static(sizes, "arrays of a kernel")) < far:
         return frozenset(), {}
-    read, lanes = inside.read, inside.lanes
+    read, lanes = inside.all.loaded, inside.lanes
     found: set[Store] = set()
     moved: dict[Loop, Store] = {}
     for loop in inside.vector_loops:

@@ -18,10 +18,9 @@ from rosin.backends.llvm.variables import Variable
 from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
-from rosin.ir.loops import Apply, Carry, Expr, Kind, Local, Loop, Statement, Store, blocks, walk
+from rosin.ir.loops import Apply, Carry, Expr, Kind, Local, Loop, Statement, Store, blocks, decides, walk
 from rosin.ir.ops.arithmetic import Add, Mul
 from rosin.ir.statements import expressions, flops
-from rosin.ir.steps import decides
 
 SUM_BLOCK = 256
 """Iterations after which the running value of a long sum goes into a total of such values."""

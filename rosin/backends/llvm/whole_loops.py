@@ -38,10 +38,10 @@ from rosin.ir.loops import (
     Store,
     When,
     Within,
+    decides,
 )
 from rosin.ir.ops.arithmetic import Add, Maximum, Minimum
 from rosin.ir.statements import Terms, nested
-from rosin.ir.steps import decides
 
 MOST_TOLD = 10
 """Registers for addresses, counts and tests: so many any function has."""

@@ -149,7 +149,6 @@ class _Split:
             self.found.clear()
             self.kernels[kernel] = dataclasses.replace(
                 kernel,
-                buffers=tuple(map(self.buffer, kernel.buffers)),
                 body=self.statements(kernel.body),
                 scratch=tuple(map(self.buffer, kernel.scratch)),
             )

@@ -19,7 +19,7 @@ from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.printer import text
-from rosin.ir.statements import stores, used_buffers
+from rosin.ir.statements import stores
 from rosin.ir.transform.batch import batch_graph
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
@@ -108,7 +108,7 @@ def test_a_step_writes_over_what_it_read_where_it_may() -> None:
     start, loop = program.steps
     assert isinstance(start, steps.Kernel)
     assert isinstance(loop, steps.Kernel)
-    assert set(used_buffers(loop.body)) == {*program.results, program.arguments[1]}
+    assert set(loop.buffers) == {*program.results, program.arguments[1]}
     assert sum(store.buffer in program.results for store in stores(loop.body)) == 1
     assert program.arena_bytes == 0
 
