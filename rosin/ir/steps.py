@@ -105,6 +105,11 @@ class Nest:
         """What stands in the loops."""
         return Contents([s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])])
 
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """What it reads or writes."""
+        return self.contents.buffers
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeat:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from rosin.ir.graph import Node
 from rosin.ir.literal import Literal
@@ -58,7 +59,9 @@ class Alike:
         given = self.memory.fusion.given
         given.update((shape.constants[k], local) for k, local in locals.items())
         numbers = {local: shape.numbers[k] for k, local in locals.items()}
-        steps = [_with_numbers(step, numbers) for step in arrange(make(), {})]
+        steps = list(arrange(make(), {}))
+        if numbers:
+            steps = [_with_numbers(step, numbers) for step in steps]
         given.clear()
         self.made[group] = _Made(name, shape, steps, locals)
         return steps
@@ -85,9 +88,12 @@ class _Made:
         self.buffers = shape.buffers
         self.steps = steps
         self.locals = locals
-        used = dict.fromkeys(b for kernel in kernels(steps) for b in kernel.buffers)
-        self.own = [b for b in used if b.scope in ANYWHERE and b not in set(self.buffers)]
+
+    @cached_property
+    def own(self) -> list[Buffer]:
         """What the steps hand from one to the next, packed operands for instance."""
+        used = dict.fromkeys(b for kernel in kernels(self.steps) for b in kernel.buffers)
+        return [b for b in used if b.scope in ANYWHERE and b not in set(self.buffers)]
 
     def again(self, name: str, shape: _Shape, copy: Copy) -> list[Step]:
         """The steps on the buffers of another group of the shape."""

@@ -51,10 +51,8 @@ class Places:
 def uses(steps: Sequence[Step]) -> Iterator[Buffer]:
     """Every buffer once for each leaf, or decision, that uses it."""
     for step in steps:
-        if isinstance(step, Kernel | Again):
+        if isinstance(step, Kernel | Nest | Again):
             yield from step.buffers
-        if isinstance(step, Nest):
-            yield from step.contents.buffers
         yield from (load.buffer for load in step_decides(step))
         if isinstance(step, HostCall | RoutineCall):
             yield from (load.buffer for load in (*step.reads, *step.writes))
