@@ -318,6 +318,9 @@ class Arrangement:
 
         whole = across.extent // width
         rest, place = across.extent - whole * width, indices.of(block) if block.extent != 1 else indices.ZERO
+        if isinstance(rest, int) and rest >= FEW and block.extent != 1 and _moves(body):
+            # What the last square and the one before it have in common is moved twice.
+            return [beside(indices.least(place * width, across.extent - width), width)]
         squares = beside(place * width, width)
         if rest == 0:
             return [squares]
@@ -561,6 +564,12 @@ def together(
             last = var
         inner = var
     return found[::-1], places
+
+
+def _moves(body: Sequence[Statement]) -> bool:
+    """Whether elements are moved from some arrays to others, and that is all."""
+    pairs = [(s.buffer, s.value.buffer) for s in body if isinstance(s, Store) and isinstance(s.value, Load)]
+    return len(pairs) == len(body) and {to for to, _ in pairs}.isdisjoint(start for _, start in pairs)
 
 
 def placed(body: Sequence[Statement | Inner], places: Mapping[LoopVar, Index]) -> list[Statement | Inner]:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from rosin.backends.llvm.emit import Emitter, Val
 
 _REGISTER, _NAME = re.compile(r"%(\w+)"), re.compile(r"<(\w+)>")
+_ONE_MORE_VECTOR = re.compile(r"~\{(?:[xyz]mm[1-9]\d*|k\d)\},")
 
 
 def assembled(
@@ -43,6 +44,13 @@ def assembled(
     if len(out) == 1:
         return [made]
     return [e.define(f"extractvalue {made.typed}, {i}", value.elem) for i, value in enumerate(changed.values())]
+
+
+def alone_with_vectors(function: str) -> str:
+    """The text of a function that has vectors in lines of the assembler alone: LLVM takes as long to find out which
+    registers those are as it does to read the lines. No caller expects any of them to be kept; the first one says that
+    there are vectors."""
+    return _ONE_MORE_VECTOR.sub("", function)
 
 
 def _kind(value: Val) -> str:

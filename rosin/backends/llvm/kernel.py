@@ -18,7 +18,7 @@ from rosin.backends.llvm.around import (
     Surroundings,
     is_long,
 )
-from rosin.backends.llvm.assembler import assembled
+from rosin.backends.llvm.assembler import alone_with_vectors, assembled
 from rosin.backends.llvm.contents import KernelContents
 from rosin.backends.llvm.emit import LINE_BYTES, Val, with_head
 from rosin.backends.llvm.expressions import is_zero_const
@@ -30,6 +30,7 @@ from rosin.backends.llvm.types import memory_type, register_type
 from rosin.backends.llvm.variables import Variable
 from rosin.backends.llvm.vector_loops import VectorLoops, factors
 from rosin.backends.llvm.whole_loops import whole_loop
+from rosin.ir import facts
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Index
 from rosin.ir.loops import (
@@ -58,7 +59,8 @@ from rosin.ir.ops.arithmetic import Add
 from rosin.ir.statements import stores
 
 FEWEST_STEPS = 200
-"""Lines of the assembler that take less are not all that a loop around them takes."""
+"""Where lines of the assembler take less, in the mean over the steps of innermost loops, they are not all that these
+take. To move a square takes about as much."""
 
 
 def kernel_text(inside: KernelContents, name: str, around: Surroundings, declarations: set[str]) -> str:
@@ -71,6 +73,12 @@ class KernelEmitter(VectorLoops):
 
     has_own = False
     """Whether anything but loops and tests is in the function, rather than in lines of the assembler."""
+    times = 1
+    """How often what is emitted runs, about, as far as loops decide that."""
+    steps_around = steps_in_lines = 0
+    """About how many steps the innermost loops take, and how many of the lines in all loops run."""
+    loops = 0
+    """How many loops there have been."""
 
     def text(self) -> str:
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
@@ -87,8 +95,10 @@ class KernelEmitter(VectorLoops):
             self.e.fence()
         self.e.line("ret void")
         signature = f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end)"
-        cold = "" if self.has_own else COLD
-        return f"{signature}{cold} {{\n{with_head(self.head.lines, self.e.text())}\n}}\n"
+        body = with_head(self.head.lines, self.e.text())
+        if self.has_own or self.steps_in_lines < FEWEST_STEPS * self.steps_around:
+            return f"{signature} {{\n{body}\n}}\n"
+        return f"{signature}{COLD} {{\n{alone_with_vectors(body)}\n}}\n"
 
     @property
     def shared(self) -> bool:
@@ -101,6 +111,7 @@ class KernelEmitter(VectorLoops):
             if at < done:
                 continue
             if moved := self.move_square(body, at):
+                self.steps_in_lines += self.times * FEWEST_STEPS
                 done = at + moved
                 continue
             if blocks(statement) and not _is_scope(statement):
@@ -307,9 +318,7 @@ class KernelEmitter(VectorLoops):
             assert vector is None, "lanes have no part in the tests"
             given[f"t{number}"] = e.convert("zext", scalar or e.const(True, "i1"), "i64")
         assembled(e, found.lines, changed, given)
-        if found.steps < FEWEST_STEPS and self.entrances:
-            # What the loops around it take counts as well.
-            self.has_own = True
+        self.steps_in_lines += self.times * found.steps
         return True
 
     def loop(self, loop: Loop) -> None:
@@ -433,7 +442,13 @@ class KernelEmitter(VectorLoops):
             yield
             return
         self.entrances.append(Entrance(self.e.mark(), len(self.frames), not any(map(_has_loop, loop.body))))
+        times, self.times = self.times, self.times * facts.estimate(loop.var.extent)
+        self.loops += 1
+        loops = self.loops
         yield
+        if self.loops == loops:
+            self.steps_around += self.times
+        self.times = times
         self.entrances.pop()
 
     def body(self, loop: Loop, value: Val) -> None:
