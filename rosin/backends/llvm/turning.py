@@ -11,6 +11,7 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
+from rosin.backends.llvm.assembler import alone_with_vectors
 from rosin.backends.llvm.emit import Emitter, Val, first_of
 from rosin.backends.llvm.interleave import MOST_PARTS
 from rosin.backends.llvm.modules import COLD
@@ -64,7 +65,9 @@ def _function(turn: Turn) -> tuple[str, frozenset[str]]:
         _transpose(e, turn)
     name = f"@turn.{turn.elem}.{turn.lanes}.{turn.rows}x{turn.columns}.{'rows' if turn.by_row else 'columns'}"
     head = f"define internal void {name}(ptr %from, i64 %apart, ptr %to, i64 %between){COLD * turn.assembled} {{"
-    return name, frozenset({*e.declarations, "\n".join([head, *e.lines, "  ret void", "}"])})
+    body = "\n".join(e.lines)
+    body = alone_with_vectors(body) if turn.assembled else body
+    return name, frozenset({*e.declarations, "\n".join([head, body, "  ret void", "}"])})
 
 
 def _transpose(e: Emitter, turn: Turn) -> None:

@@ -110,11 +110,12 @@ def test_squares_are_moved_whole(shape: tuple[int, int], dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("depth", [32, 41])
 @pytest.mark.parametrize("columns", [17, 90, 108])
-def test_what_is_left_of_whole_squares_is_moved_by_the_function_too(columns: int, dtype: str) -> None:
-    """The last square of a packed operand overlaps the one before."""
+def test_what_is_left_of_whole_squares_is_moved_by_the_function_too(columns: int, depth: int, dtype: str) -> None:
+    """The last square of a packed operand overlaps the one before, along either axis."""
     rng = np.random.default_rng(0)
-    x, y = (rng.standard_normal((4, n, 32)).astype(dtype) for n in (60, columns))
+    x, y = (rng.standard_normal((4, n, depth)).astype(dtype) for n in (60, columns))
     product = lambda x, y: x @ rosin.numpy.swapaxes(y, 1, 2)
     expected = x @ np.swapaxes(y, 1, 2)
     np.testing.assert_allclose(np.asarray(rosin.compile(product)(x, y)), expected, rtol=1e-4, atol=1e-5)

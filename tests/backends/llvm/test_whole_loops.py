@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -122,13 +123,26 @@ def test_copies_of_integers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @assembles
-def test_tiles_are_not_improved_by_llvm() -> None:
-    """As nothing but loops is left to it."""
-    x = np.ones((256, 256), np.float32)
-    text = rosin.compile(lambda x, y: x @ y).text(x, x, stage="llvm")
+@pytest.mark.parametrize("sizes", [(256, 256, 256), (300, 700, 150), (100, 4117, 64)], ids=["plain", "waits", "rest"])
+@pytest.mark.parametrize("turned", [False, True], ids=["as it lies", "turned"])
+def test_tiles_are_not_improved_by_llvm(sizes: tuple[int, int, int], turned: bool) -> None:
+    """As nothing but loops is left to it; of the registers of the lines it is told the first one."""
+    m, k, n = sizes
+    x, w = np.ones((m, k), np.float32), np.ones((n, k) if turned else (k, n), np.float32)
+    text = rosin.compile(lambda x, w: x @ (w.T if turned else w)).text(x, w, stage="llvm")
     assert "vfmadd231ps" in text
     assert text.count("define ") == text.count(" optnone {")
+    assert set(re.findall(r"~\{(\w+)\}", text)) <= {"zmm0", "eax", "memory", "flags"}
+
+
+@assembles
+def test_short_loops_are_improved_by_llvm() -> None:
+    """What is around few lines takes as long as these."""
+    x = np.ones((50, 4, 16), np.float32)
     assert " optnone {" not in rosin.compile(partial(rnp.exp)).text(x, stage="llvm").partition("@program")[0]
+    text = rosin.compile(lambda x: x[:, :, :4] @ x).text(x, stage="llvm").partition("@program")[0]
+    assert " optnone {" not in text
+    assert "~{zmm1}" in text, "there may be vectors beside the lines"
 
 
 # -- which loops -------------------------------------------------------------------------------------------------
