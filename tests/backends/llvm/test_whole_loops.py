@@ -123,7 +123,7 @@ def test_copies_of_integers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @assembles
-@pytest.mark.parametrize("sizes", [(256, 256, 256), (300, 700, 150), (100, 4117, 64)], ids=["plain", "waits", "rest"])
+@pytest.mark.parametrize("sizes", [(256, 256, 256), (300, 700, 150), (100, 4117, 300)], ids=["plain", "waits", "rest"])
 @pytest.mark.parametrize("turned", [False, True], ids=["as it lies", "turned"])
 def test_tiles_are_not_improved_by_llvm(sizes: tuple[int, int, int], turned: bool) -> None:
     """As nothing but loops is left to it; of the registers of the lines it is told the first one."""
