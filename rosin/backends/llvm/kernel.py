@@ -32,7 +32,7 @@ from rosin.backends.llvm.vector_loops import VectorLoops, factors
 from rosin.backends.llvm.whole_loops import whole_loop
 from rosin.ir import facts
 from rosin.ir.dtypes import i64
-from rosin.ir.index import Index
+from rosin.ir.index import Index, Quotient, Remainder
 from rosin.ir.loops import (
     Accumulate,
     Buffer,
@@ -59,8 +59,8 @@ from rosin.ir.ops.arithmetic import Add
 from rosin.ir.statements import stores
 
 FEWEST_STEPS = 200
-"""Where lines of the assembler take less, in the mean over the steps of innermost loops, they are not all that these
-take. To move a square takes about as much."""
+"""Where lines of the assembler take less, in the mean over steps of the innermost loops and tests around them, they are
+not all that these take."""
 
 
 def kernel_text(inside: KernelContents, name: str, around: Surroundings, declarations: set[str]) -> str:
@@ -76,7 +76,8 @@ class KernelEmitter(VectorLoops):
     times = 1
     """How often what is emitted runs, about, as far as loops decide that."""
     steps_around = steps_in_lines = 0
-    """About how many steps the innermost loops take, and how many of the lines in all loops run."""
+    """About how many steps the innermost loops around lines of the assembler take, with tests in these, and how many of
+    the lines run."""
     loops = 0
     """How many loops there have been."""
 
@@ -111,7 +112,6 @@ class KernelEmitter(VectorLoops):
             if at < done:
                 continue
             if moved := self.move_square(body, at):
-                self.steps_in_lines += self.times * FEWEST_STEPS
                 done = at + moved
                 continue
             if blocks(statement) and not _is_scope(statement):
@@ -192,7 +192,13 @@ class KernelEmitter(VectorLoops):
         if scalar is None:
             self.block(statement.body)
         else:
+            lines = self.steps_in_lines
             self.e.either(scalar, lambda: self.block(statement.body))
+            if self.entrances and self.steps_in_lines > lines:
+                self.steps_around += self.times
+                # A division takes long unless LLVM knows better.
+                atoms = (atom for test in statement.tests for atom, _ in test.index.terms)
+                self.has_own |= any(isinstance(atom, Quotient | Remainder) for atom in atoms)
         self.mask = saved
 
     def in_turn(self, statement: InTurn) -> None:
@@ -444,9 +450,9 @@ class KernelEmitter(VectorLoops):
         self.entrances.append(Entrance(self.e.mark(), len(self.frames), not any(map(_has_loop, loop.body))))
         times, self.times = self.times, self.times * facts.estimate(loop.var.extent)
         self.loops += 1
-        loops = self.loops
+        loops, lines = self.loops, self.steps_in_lines
         yield
-        if self.loops == loops:
+        if self.loops == loops and self.steps_in_lines > lines:
             self.steps_around += self.times
         self.times = times
         self.entrances.pop()
