@@ -6,7 +6,7 @@
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
                  | RoutineCall(name, loads, loads, numbers, count) | Measured(symbol, load, conditions, host call)
                  | Either(size, most, steps, steps)
-    kernel     ::= name, buffers, statements, numbers
+    kernel     ::= name, statements, numbers
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
 
 Statements are those of rosin.ir.loops.
@@ -51,6 +51,7 @@ class Kernel:
 
     @cached_property
     def contents(self) -> Contents:
+        """What stands in it."""
         return Contents(self.body)
 
     @property

@@ -26,8 +26,8 @@ class KernelContents:
 
     def __init__(self, kernel: Kernel, vector_bytes: int) -> None:
         self.kernel, self.vector_bytes = kernel, vector_bytes
-        self.all = kernel.contents
-        statements = self.all.statements
+        self.contents = kernel.contents
+        statements = self.contents.statements
         self.vector_loops = [s for s in statements if isinstance(s, Loop) and s.kind is Kind.VECTOR]
         self.products = [s for s in statements if isinstance(s, Products)]
         self.has_turns = any(isinstance(s, InTurn) for s in statements)
@@ -40,12 +40,12 @@ class KernelContents:
     @cached_property
     def written(self) -> set[Buffer]:
         """The buffers that are written."""
-        return {s.buffer for s in self.all.stores} | {s.sums for s in self.products}
+        return {s.buffer for s in self.contents.stores} | {s.sums for s in self.products}
 
     def free_variables(self) -> list[LoopVar]:
         """The variables of loops around the kernel that its indices use."""
-        own, found = set(self.all.variables()), dict[LoopVar, None]()
-        for terms in different_terms(self.all.indices()):
+        own, found = set(self.contents.variables()), dict[LoopVar, None]()
+        for terms in different_terms(self.contents.indices()):
             found.update((var, None) for var in indices.in_order(Index(0, terms).variables() - own))
         return list(found)
 

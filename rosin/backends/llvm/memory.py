@@ -133,7 +133,7 @@ class Memory(Turning):
         if isinstance(statement, Store) and isinstance(statement.value, Local | Const):
             if all(isinstance(atom, LoopVar) for atom, _ in statement.offset.terms):
                 return
-        for key in [key for key in self.parts if key[0] in self.inside.all.loaded]:
+        for key in [key for key in self.parts if key[0] in self.inside.contents.loaded]:
             self._write_apart(*key, self.parts.pop(key))
 
     def _write_parts(self) -> None:

@@ -45,7 +45,7 @@ def past_caches(inside: KernelContents, around: Surroundings) -> tuple[frozenset
     far, sizes = around.far_bytes, [b.bytes for b in inside.kernel.buffers]
     if not far or not is_static(sizes) or sum(static(sizes, "arrays of a kernel")) < far:
         return frozenset(), {}
-    read, lanes = inside.all.loaded, inside.lanes
+    read, lanes = inside.contents.loaded, inside.lanes
     found: set[Store] = set()
     moved: dict[Loop, Store] = {}
     for loop in inside.vector_loops:

@@ -94,8 +94,8 @@ class Places(ABC):
         self.written = set(inside.written)
         self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
         """Values that wait for the other parts of their block, to be written together."""
-        self.read_squares = read_squares(inside.all, self.width)
-        self.written_squares = written_squares(inside.all, self.width)
+        self.read_squares = read_squares(inside.contents, self.width)
+        self.written_squares = written_squares(inside.contents, self.width)
         self.past_caches, self.in_lines = past_caches(inside, around)
 
     @abstractmethod
