@@ -212,21 +212,6 @@ def flops(exprs: Sequence[Expr]) -> int:
     )
 
 
-def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
-    """The buffers that are read."""
-    return Contents(statements).loaded
-
-
-def loads(statements: Sequence[Statement]) -> Iterator[Load]:
-    """Every read of memory, those for places too."""
-    return iter(Contents(statements).loads)
-
-
-def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:
-    """The variables of the loops among the statements."""
-    return Contents(statements).variables()
-
-
 def renewed_statement(statement: Statement, memo: dict[int, Expr]) -> Statement:
     """A statement like this one, whose expressions are computed apart from those of this one."""
     inside = rebuilt(statement, lambda inner: renewed_statement(inner, memo))

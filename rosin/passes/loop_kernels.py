@@ -29,8 +29,7 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Choose, Expr, Kind, Let, Load, Loop, Products, Room, Scope, Statement, Store, While
 from rosin.ir.statements import (
     PRIVATE,
-    loads,
-    loop_variables,
+    Contents,
     nested,
     relocated,
     renewed_statement,
@@ -234,7 +233,7 @@ def _apart(offset: Index, lanes: Lanes, size: int, body: Sequence[Statement]) ->
     if size < 1 or offset.coefficient(lanes.var) != size:
         return False
     rest = offset - indices.of(lanes.var) * size
-    own = set(loop_variables(body))
+    own = set(Contents(body).variables())
     step = lanes.count * size
     inside = Index(_remainder(rest.constant, step))
     for atom, coefficient in rest.terms:
@@ -261,7 +260,7 @@ def _keep_apart(nests: Sequence[Nest], lanes: Lanes) -> bool:
         return False
     for nest in nests:
         body = lanes.bodies.get(nest)
-        for load in nest.contents.loads if body is None else loads(body):
+        for load in nest.contents.loads if body is None else Contents(body).loads:
             size = lanes.sizes.get(load.buffer)
             if size is not None and (body is None or not _apart(load.offset, lanes, size, body)):
                 return False
@@ -475,7 +474,7 @@ class _Making:
         (one,) = (s for s in body if isinstance(s, While))
         written = {s.buffer for s in stores(body)}
         own: dict[tuple[Buffer, Index], Buffer] = {}
-        for load in loads([one]):
+        for load in Contents([one]).loads:
             key = load.buffer, load.offset
             if load.buffer in written or load.buffer.scope in PRIVATE or key in own:
                 continue
@@ -543,7 +542,7 @@ def _is_inside(load: Load) -> bool:
 
 def _places(statements: Sequence[Statement]) -> Iterator[tuple[Buffer, Index]]:
     yield from ((s.buffer, s.offset) for s in stores(statements))
-    yield from ((e.buffer, e.offset) for e in loads(statements))
+    yield from ((e.buffer, e.offset) for e in Contents(statements).loads)
 
 
 def _loops(steps: Sequence[Step]) -> Iterator[Step]:

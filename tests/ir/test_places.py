@@ -7,7 +7,7 @@ from rosin.ir import dtypes, index
 from rosin.ir.dims import symbol
 from rosin.ir.index import ZERO, Dynamic, Index, LoopVar
 from rosin.ir.loops import Buffer, Load, Scope, relocate, walk
-from rosin.ir.statements import Store, loaded_buffers
+from rosin.ir.statements import Contents, Store
 
 
 def buffer(name: str) -> Buffer:
@@ -20,7 +20,7 @@ def test_what_is_read_inside_of_a_quotient_is_read() -> None:
     for place in (row // 7, row % 7, index.least(row, 9), (row * 3 + 1) // 5 + row % 2):
         load = Load(table, place)
         assert {e.buffer for e in walk(load) if isinstance(e, Load)} == {table, rows}
-        assert loaded_buffers([Store(result, place, Load(table, Index(0)))]) == {table, rows}
+        assert Contents([Store(result, place, Load(table, Index(0)))]).loaded == {table, rows}
         moved = relocate(load, lambda b, offset: (other if b is rows else b, offset), {})
         assert {e.buffer for e in walk(moved) if isinstance(e, Load)} == {table, other}
 

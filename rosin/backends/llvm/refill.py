@@ -22,7 +22,7 @@ from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Expr, Loop, Scope, Statement, While
-from rosin.ir.statements import loads, relocated, stores
+from rosin.ir.statements import Contents, relocated
 
 EXCHANGE, EXCHANGED, MOVED = 60, 8, 4
 """Machine steps that an exchange takes, those for each place, and those for each vector of the state."""
@@ -256,7 +256,8 @@ class Refilling(Advancing):
         (at,) = (i for i, s in enumerate(loop.body) if isinstance(s, While))
         one, around = loop.body[at], (loop.body[:at], loop.body[at + 1 :])
         assert isinstance(one, While)
-        used = [b for part in around for b in (*(s.buffer for s in stores(part)), *(e.buffer for e in loads(part)))]
+        contents = [Contents(part) for part in around]
+        used = [b for each in contents for b in (*(s.buffer for s in each.stores), *(e.buffer for e in each.loads))]
         memory: dict[Buffer, Buffer] = {}
         for buffer in dict.fromkeys(b for b in used if b.scope in OF_LANES):
             memory[buffer] = Buffer(buffer.name, buffer.dtype, buffer.size * self.width, Scope.LOCAL)
