@@ -54,6 +54,11 @@ def serial_loops(order: Sequence[LoopVar], body: Sequence[Statement], on_threads
     return found
 
 
+def under(tests: Sequence[Within], body: Sequence[Statement]) -> list[Statement]:
+    """The statements where the tests hold, if there are any."""
+    return [When(tuple(tests), tuple(body))] if tests and body else list(body)
+
+
 def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The top expressions of statements, nested ones too."""
     return _tops(nested(statements))
@@ -94,10 +99,6 @@ def offsets(statements: Sequence[Statement]) -> Iterator[Index]:
     yield from (e.offset for e in found.expressions if isinstance(e, Load))
 
 
-def tests_of(statements: Sequence[Statement]) -> Iterator[Within]:
-    return (test for s in nested(statements) if isinstance(s, When) for test in s.tests)
-
-
 def all_indices(statements: Sequence[Statement]) -> Iterator[Index]:
     """Every index in the statements: offsets, tests and indices used as numbers."""
     return Contents(statements).indices()
@@ -121,6 +122,7 @@ class Contents:
         """Every one, each before those in it."""
         self.stores = [s for s in self.statements if isinstance(s, Store)]
         self.tests = [test for s in self.statements if isinstance(s, When) for test in s.tests]
+        self.vector_loops = [s for s in self.statements if isinstance(s, Loop) and s.kind is Kind.VECTOR]
 
     @cached_property
     def expressions(self) -> list[Expr]:

@@ -85,6 +85,11 @@ class Inner:
     carries: tuple[Carry, ...] = ()
 
 
+def statements_of(parts: Sequence[Statement | Inner]) -> list[Statement]:
+    """The statements in the parts of a nest, those of passes over its columns too."""
+    return [s for part in parts for s in (part.body if isinstance(part, Inner) else [part])]
+
+
 @dataclass(frozen=True, eq=False)
 class Nest:
     """A kernel to be: loops over `rows`, and in them, one after the other, statements and passes over `columns`.
@@ -104,7 +109,7 @@ class Nest:
     @cached_property
     def contents(self) -> Contents:
         """What stands in the loops."""
-        return Contents([s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])])
+        return Contents(statements_of(self.body))
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:

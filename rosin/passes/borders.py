@@ -16,8 +16,8 @@ from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Carry, Expr, Kind, Loop, Statement, When, Within, substitute
-from rosin.ir.statements import all_indices
+from rosin.ir.loops import Accumulate, Carry, Expr, Kind, Loop, Statement, Within, substitute
+from rosin.ir.statements import all_indices, under
 from rosin.passes.nest import joins
 
 MOST_TERMS = 256
@@ -105,8 +105,7 @@ class FoldLoops:
         """The loop over one variable, with what is in it."""
         tests = tuple(t for t in within if t.index.variables().isdisjoint(inner))
         body = self._inside(inner, terms, [t for t in within if t not in tests], copies)
-        body = [When(tests, tuple(body))] if tests and body else body
-        return [Loop(var, Kind.VECTOR if var is self.lanes else Kind.SERIAL, tuple(body), carries)]
+        return [Loop(var, Kind.VECTOR if var is self.lanes else Kind.SERIAL, tuple(under(tests, body)), carries)]
 
     def _inside(
         self, order: Sequence[LoopVar], terms: Sequence[Term], within: Sequence[Within], copies: int

@@ -42,11 +42,10 @@ from rosin.ir.loops import (
     Scope,
     Statement,
     Store,
-    When,
     Within,
 )
 from rosin.ir.ops.arithmetic import Mul
-from rosin.ir.statements import serial_loops
+from rosin.ir.statements import serial_loops, under
 from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Copies, Epilogue
@@ -318,7 +317,7 @@ class Contraction(TileLanes):
         order, tests = ([*outer, *band.outer], ()) if band is not None else self._order(tiling, outer)
         if self.in_tiles:
             square, kept = self.square(tiling, epilogue)
-            return TileNest(order, _under(tests, square), (kept,), str(tiling))
+            return TileNest(order, under(tests, square), (kept,), str(tiling))
         late = self._late(tiling, epilogue)
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
@@ -373,7 +372,7 @@ class Contraction(TileLanes):
                 ways = [[*inner, *band.blocks.whether_last(stops, last)]]
             bodies = [self._lane_by_lane(tiling, [*starts, *way]) for way in ways]
             body, scratch = band.statements(*bodies), (*scratch, *band.scratch)
-        return TileNest(order, _under(tests, body), scratch, str(tiling))
+        return TileNest(order, under(tests, body), scratch, str(tiling))
 
     def _order(self, tiling: Tiling, outer: Sequence[LoopVar]) -> tuple[list[LoopVar], tuple[Within, ...]]:
         """The loops over tiles, and the tests that there is one: a panel of vectors stays near while all rows pass by
@@ -576,12 +575,7 @@ def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iter
     """Statements under tests, neighbours under the same ones together."""
     for inside, group in itertools.groupby(ends, lambda end: end[0]):
         together = [statement for _, statements in group for statement in statements]
-        yield from [When(inside, tuple(together))] if inside else together
-
-
-def _under(tests: tuple[Within, ...], body: list[Statement]) -> list[Statement]:
-    """The statements where tests hold, if there are any."""
-    return [When(tests, tuple(body))] if tests else body
+        yield from under(inside, together)
 
 
 def _lies_apart(step: Dim | None, panel: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rosin.ir import index as indices
 from rosin.ir.index import LoopVar
 from rosin.ir.loops import Expr, Guard, Kind, Loop, Statement, walk
-from rosin.ir.statements import expressions, flops, replace, tests_of
+from rosin.ir.statements import Contents, expressions, flops, replace
 
 CUT_LANES, CUT_FLOPS = 128, 100
 """A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this,"""
@@ -43,7 +43,7 @@ def _changes(lanes: LoopVar, body: Sequence[Statement]) -> list[int] | None:
         return None
     changes = {0, lanes.extent}
     guards = (e for e in walk(*expressions(body)) if isinstance(e, Guard))
-    for test in (*(t for e in guards for t in e.tests), *tests_of(body)):
+    for test in (*(t for e in guards for t in e.tests), *Contents(body).tests):
         start = test.index - indices.of(lanes)
         if start.terms or not isinstance(start.constant, int):
             continue

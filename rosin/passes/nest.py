@@ -37,8 +37,9 @@ from rosin.ir.statements import (
     offsets,
     replace,
     stores,
+    under,
 )
-from rosin.ir.steps import Inner, Kernel, Nest
+from rosin.ir.steps import Inner, Kernel, Nest, statements_of
 from rosin.passes.lane_cuts import WIDEST, where_to_cut
 from rosin.passes.on_threads import COPIED, on_many, threads
 from rosin.passes.rows_at_once import ROWS, rows_at_once
@@ -166,7 +167,7 @@ class Arrangement:
         return one._loops(lanes, on_threads=False)
 
     def statements(self) -> list[Statement]:
-        return [s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])]
+        return statements_of(self.body)
 
     @property
     def work(self) -> Dim:
@@ -297,7 +298,7 @@ class Arrangement:
             place = start + indices.of(some)
             squares = self._squares(moved(body, {lanes: place}), some, across, block, width)
             squares = moved(squares, {block: here})
-            return Loop(member, Kind.SERIAL, (When(inside, tuple(squares)),) if inside else tuple(squares))
+            return Loop(member, Kind.SERIAL, tuple(under(inside, squares)))
 
         tiles, rest = LoopVar(f"{lanes.name}_tile", extent // TILE), extent % TILE
         found: list[Statement] = [

@@ -7,6 +7,7 @@ from rosin.ir import index as indices
 from rosin.ir.index import LoopVar
 from rosin.ir.loops import Buffer, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within
 from rosin.ir.op import Push
+from rosin.ir.statements import under
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.groups import Group
 from rosin.passes.on_threads import threads
@@ -48,7 +49,7 @@ def part_updates(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]
     made = Store(own, place, op.update(point, Load(own, place), readers, types))
     clear = Loop(element, Kind.VECTOR, (Store(own, at(element).offset, monoid.identity[0]),))
     # What tells the place of an update is read only where there is one.
-    each = When((Within(number, 0, count),), (When(tests, (made,)) if tests else made,))
+    each = When((Within(number, 0, count),), tuple(under(tests, [made])))
     body: list[Statement] = [Loop(part, Kind.SERIAL, (clear, Loop(inside, Kind.SERIAL, (each,))), parallel=True)]
     updates = Kernel(f"{name}_parts", tuple(body), work=work)
     return [updates, _joined(group, memory, name, own)]

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim, static
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Buffer, Dot, Kind, Let, Load, Local, Loop, Products, Scope, Statement, When, substitute
+from rosin.ir.loops import Buffer, Dot, Kind, Let, Load, Local, Loop, Products, Scope, Statement, substitute
+from rosin.ir.statements import under
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.tiles import Tile, Tiling
 from rosin.passes.words import ROWS, WordLanes
@@ -72,4 +73,4 @@ class TileLanes(WordLanes):
         each: Sequence[Statement] = [Let(local, finished), *epilogue.statements(local, along)]
         if tiling.is_vector:
             each = [Loop(tiling.lane, Kind.VECTOR, tuple(each))]
-        return Loop(again, Kind.SERIAL, (When(inside, tuple(each)),) if inside else tuple(each))
+        return Loop(again, Kind.SERIAL, tuple(under(inside, each)))

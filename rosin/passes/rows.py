@@ -32,7 +32,7 @@ from rosin.ir.loops import (
 )
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import flops
-from rosin.ir.steps import Either, Inner, Nest, Step
+from rosin.ir.steps import Either, Inner, Nest, Step, statements_of
 from rosin.passes.groups import Group
 from rosin.passes.nest import goes_by_blocks
 from rosin.passes.where import Memory
@@ -131,7 +131,7 @@ class Rows:
                 body += self.finish(level)
         rows = tuple(self.vars[i] for i in sorted(self.group.rows) if self.vars[i].extent != 1)
         columns = tuple(self.vars[i] for i in sorted(self.group.reduced) if self.vars[i].extent != 1)
-        statements = [s for part in body for s in (part.body if isinstance(part, Inner) else [part])]
+        statements = statements_of(body)
         work = flops([v for s in statements for v in values(s)])
         return Nest(name, rows, columns, tuple(body), tuple(self.kept.values()), work)
 

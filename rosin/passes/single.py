@@ -13,7 +13,7 @@ from rosin.ir.loops import Accumulate, Carry, Const, Expr, FromIndex, Kind, Loca
 from rosin.ir.op import Pack, Push, apply
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.cast import convert
-from rosin.ir.statements import replace, serial_loops
+from rosin.ir.statements import replace, serial_loops, under
 from rosin.ir.steps import Kernel, Nest, Step
 from rosin.passes.groups import Group
 from rosin.passes.on_threads import threads
@@ -136,7 +136,7 @@ def _one_by_one(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
     on_threads, work = threads(dims.product(v.extent for v in domain))
     # A test that is the same for all lanes stands outside, so that what they share is computed once.
     inner = [t for t in tests if lanes is not None and lanes in t.index.variables()]
-    body: list[Statement] = [When(tuple(inner), (store,))] if inner else [store]
+    body = under(inner, [store])
     around = tuple(t for t in tests if t not in inner)
     if lanes is not None and not outer and on_threads and ordered:
         part, owned = LoopVar("part", _parts(lanes.extent, result.type.dtype.bytes)), _owned(goal, shape, lanes)
@@ -151,6 +151,5 @@ def _one_by_one(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
             outer, lanes = [part], inside
     if lanes is not None:
         body = [Loop(lanes, Kind.VECTOR, tuple(body))]
-    body = [When(around, tuple(body))] if around else body
-    body = serial_loops([*outer, *ordered], body, bool(outer) and on_threads)
+    body = serial_loops([*outer, *ordered], under(around, body), bool(outer) and on_threads)
     return [*steps, Kernel(name, tuple(body), work=work if outer else None)]

@@ -36,7 +36,7 @@ from rosin.ir.loops import (
     walk,
 )
 from rosin.ir.statements import expressions, flops, moved, relocated, serial_loops, stores
-from rosin.ir.steps import Inner, Kernel
+from rosin.ir.steps import Inner, Kernel, statements_of
 
 BAND = 16
 """So many rows are turned at a time, and are worth it."""
@@ -169,7 +169,7 @@ class _Turned:
         return all(len({o for b, o in reached if b == buffer}) == 1 for buffer, _ in self.places if buffer in changed)
 
     def _statements(self) -> list[Statement]:
-        return [s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])]
+        return statements_of(self.body)
 
     # -- the kernel --------------------------------------------------------------------------------------------
 

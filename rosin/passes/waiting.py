@@ -20,7 +20,7 @@ from rosin.ir.dims import Dim, static
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within, relocate
-from rosin.ir.statements import rebuilt, replace
+from rosin.ir.statements import rebuilt, replace, under
 from rosin.ir.steps import Nest
 from rosin.passes.nest import copied
 from rosin.passes.tiles import Tiling
@@ -119,7 +119,8 @@ class Band:
     """The tiles above each other that pass by a block of a panel together, and their sums."""
 
     def __init__(self, tiling: Tiling, blocks: Blocks, others: int, dtype: DType) -> None:
-        """`others` is how many pieces there are beside bands, and panels."""
+        """`others` is how many pieces there are beside bands, and panels. From then on the tiling counts tiles and
+        panels as the loops of the band do."""
         (row,) = (v for v in tiling.axes if v is not tiling.lanes)
         assert tiling.lanes is not None, "panels consist of vectors"
         tile, lanes = tiling.tiles[row], tiling.tiles[tiling.lanes]
@@ -133,20 +134,18 @@ class Band:
         self.tiles, self.beside, room = shares
         self.number = LoopVar(f"{row.name}_band", _pieces(self.count, self.tiles))
         self.tile = LoopVar(tiling.blocks[row].name, self.tiles)
-        self.panel = panel = tiling.blocks[tiling.lanes]
-        """The numbers of a tile in its band, and of a panel among those beside each other."""
-        self.chunk = panel
+        self.chunk = self.panel = tiling.blocks[tiling.lanes]
+        """The numbers of a tile in its band, of panels beside each other, and of a panel among these."""
+        tiling.numbers[row] = _start(self.number, self.tiles) + indices.of(self.tile)
+        waiting = indices.of(self.tile)
         if self.beside != 1:
-            self.chunk = LoopVar(f"{panel.name}s", _pieces(self.panels, self.beside))
-            self.panel = LoopVar(panel.name, self.beside)
-            tiling.numbers[tiling.lanes] = self.first_panel + indices.of(self.panel)
-        tiling.numbers[row] = self.first + indices.of(self.tile)
-        self.first_sum = indices.of(self.tile) * self.each
+            self.chunk = LoopVar(f"{self.panel.name}s", _pieces(self.panels, self.beside))
+            self.panel = LoopVar(self.panel.name, self.beside)
+            tiling.numbers[tiling.lanes] = _start(self.chunk, self.beside) + indices.of(self.panel)
+            waiting = waiting + indices.of(self.panel) * self.tiles
+        lane = indices.ZERO if tiling.lane is None or self.width == 1 else indices.of(tiling.lane)
+        self.first_sum = waiting * self.each + lane
         """Where that of the first position of a tile waits."""
-        if self.beside != 1:
-            self.first_sum = (indices.of(self.tile) + indices.of(self.panel) * self.tiles) * self.each
-        if tiling.lane is not None and self.width != 1:
-            self.first_sum = self.first_sum + indices.of(tiling.lane)
         self.sums = Buffer("waiting", dtype, room * self.each, Scope.LOCAL)
         self.scratch: tuple[Buffer, ...] = (self.sums,)
         self.copies: tuple[Statement, ...] = ()
@@ -177,19 +176,9 @@ class Band:
         return tiles, beside, room
 
     @property
-    def first(self) -> Index:
-        """The number of the first tile."""
-        return indices.of(self.number) * self.tiles if self.number.extent != 1 else indices.ZERO
-
-    @property
     def outer(self) -> list[LoopVar]:
         """The loops around its statements."""
         return [v for v in (self.number, self.chunk) if v.extent != 1]
-
-    @property
-    def first_panel(self) -> Index:
-        """The number of the first panel of those beside each other."""
-        return indices.of(self.chunk) * self.beside if self.chunk.extent != 1 else indices.ZERO
 
     def at(self, position: int) -> Index:
         """Where the sum at a position of a tile waits."""
@@ -248,4 +237,9 @@ class Band:
 
 def _counted(var: LoopVar, test: Within, body: Sequence[Statement]) -> Loop:
     """A loop over the statements, where the test holds."""
-    return Loop(var, Kind.SERIAL, tuple(body) if test.always else (When((test,), tuple(body)),))
+    return Loop(var, Kind.SERIAL, tuple(under(() if test.always else (test,), body)))
+
+
+def _start(pieces: LoopVar, size: Dim) -> Index:
+    """Where one of some pieces of this size starts."""
+    return indices.of(pieces) * size if pieces.extent != 1 else indices.ZERO

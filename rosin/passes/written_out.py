@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Expr, Let, Local, Statement, Store
 from rosin.ir.statements import all_indices, replace
-from rosin.ir.steps import Inner
+from rosin.ir.steps import Inner, statements_of
 
 
 def written_out(columns: Sequence[LoopVar], body: Sequence[Statement | Inner]) -> list[Statement] | None:
     """The statements of a nest, its columns of known lengths written out one after the other and what they fold as
     expressions in what reads it; None where a fold goes on from place to place, or something else is in the nest."""
-    inside = [s for part in body for s in (part.body if isinstance(part, Inner) else [part])]
+    inside = statements_of(body)
     if any(index.dynamics() for index in all_indices(inside)):
         # What is read from memory for a place may be what was folded.
         return None

@@ -25,7 +25,7 @@ def products(body: Sequence[Statement], at: Mapping[LoopVar, Index]) -> int:
                 count += 1
             case When():
                 count += products(statement.body, at) if all(passes(t, at) for t in statement.tests) else 0
-            case Loop(var, body=inner) if any(var in t.index.variables() for t in statements.tests_of(inner)):
+            case Loop(var, body=inner) if any(var in t.index.variables() for t in statements.Contents(inner).tests):
                 assert isinstance(var.extent, int)
                 count += sum(products(inner, {**at, var: Index(n)}) for n in range(var.extent))
             case Loop(var, body=inner):

@@ -28,7 +28,6 @@ class KernelContents:
         self.kernel, self.vector_bytes = kernel, vector_bytes
         self.contents = kernel.contents
         statements = self.contents.statements
-        self.vector_loops = [s for s in statements if isinstance(s, Loop) and s.kind is Kind.VECTOR]
         self.products = [s for s in statements if isinstance(s, Products)]
         self.has_turns = any(isinstance(s, InTurn) for s in statements)
         """Whether iterations of the parallel loop wait for each other."""
@@ -53,7 +52,7 @@ class KernelContents:
     def lanes(self) -> int:
         """How many lanes a vector loop runs: as many as fit its registers, of the widest numbers in one, but no more
         than half of which would do nothing."""
-        inside, vector_bytes = self.vector_loops, self.vector_bytes
+        inside, vector_bytes = self.contents.vector_loops, self.vector_bytes
         if any(carry.neutral for loop in inside for carry in loop.carries):
             vector_bytes = min(vector_bytes, RUNNING_BYTES)
         found = {e.dtype for e in walk(*expressions(inside)) if not isinstance(e, FromIndex | Const)}

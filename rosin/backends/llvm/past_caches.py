@@ -48,7 +48,7 @@ def past_caches(inside: KernelContents, around: Surroundings) -> tuple[frozenset
     read, lanes = inside.contents.loaded, inside.lanes
     found: set[Store] = set()
     moved: dict[Loop, Store] = {}
-    for loop in inside.vector_loops:
+    for loop in inside.contents.vector_loops:
         if not _is_light(loop):
             continue
         own = [s for s in loop.body if isinstance(s, Store)]

@@ -114,6 +114,7 @@ class _Module(ControlSteps):
         self.helper_characters = 0
         """Of all that functions call."""
         self.contents: dict[Kernel, KernelContents] = {}
+        """What stands in kernels, as far as somebody has asked."""
         self.calls: dict[Kernel, list[str]] = {}
         """For the kernels that come again, the names of all their calls."""
         different: set[Kernel] = set()

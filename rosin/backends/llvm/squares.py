@@ -13,7 +13,7 @@ from typing import Protocol
 from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Atom, Dynamic, Index, LoopVar, inner
-from rosin.ir.loops import Buffer, Expr, Guard, Kind, Load, Loop, Statement, Store, blocks, values
+from rosin.ir.loops import Buffer, Expr, Guard, Load, Loop, Statement, Store, blocks, values
 from rosin.ir.statements import Contents, Terms, different_terms
 
 Place = tuple[Buffer, Index]
@@ -70,7 +70,7 @@ def _squares(
     result: dict[Place, Column] = {}
     if not 1 < width <= MOST_LANES:
         return result
-    lanes = {s.var for s in inside.statements if isinstance(s, Loop) and s.kind is Kind.VECTOR}
+    lanes = {loop.var for loop in inside.vector_loops}
     if not any(_lie_apart(terms, lanes) for terms in different_terms(offsets)):
         return result
     for together in _together(inside.body, places):
