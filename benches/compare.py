@@ -126,15 +126,17 @@ def with_bytecode(root: Path) -> Path:
 
 
 def one_pair(roots: Sequence[Path], file: str, comparison: Comparison) -> None:
-    workers = [Worker(root, file, comparison.name) for root in roots]
+    # Which processor each gets depends on who starts first, for as long as both live: they take turns in that, too.
+    first = len(comparison.ratios["time"]) % 2
+    workers = [Worker(roots[k], file, comparison.name) for k in (first, 1 - first)]
     try:
-        base, head = workers
+        base, head = workers if first == 0 else reversed(workers)
         for kind, key in (("first call", "first"), ("memory", "memory")):
             comparison.add(kind, base.first[key], head.first[key], head.first[key] / base.first[key])
         times = int(base.first["times"])
-        rounds = [(base.ask(times), head.ask(times)) for _ in range(ROUNDS)]
-        ratio = statistics.median(b / a for a, b in rounds)
-        before, after = (statistics.median(each) / times for each in zip(*rounds, strict=True))
+        taken = [{worker: worker.ask(times) for worker in workers} for _ in range(ROUNDS)]
+        ratio = statistics.median(each[head] / each[base] for each in taken)
+        before, after = (statistics.median(each[worker] for each in taken) / times for worker in (base, head))
         comparison.add("time", before, after, ratio)
     finally:
         for worker in workers:

@@ -170,8 +170,13 @@ def mean_slope_of_tanh(x: float) -> object:
     return mp.tanh(x) / x if x else mp.mpf(1)
 
 
+def mean_slope_of_erf(x: float) -> object:
+    return mp.erf(x) / x if x else 2 / mp.sqrt(mp.pi)
+
+
 TABLES = {
     "LOG_PARTS": LogTable("log(m), 3/4 <= m < 3/2, by four bits of its mantissa", mp.log, 1.0, 1.0, 1.5, 5),
+    "ERF_PARTS": Table("erf(x) / x, 0 <= x <= 4, by parts of 1.87 x + 0.5", mean_slope_of_erf, 1.87, 0.5, 4.0, 6),
     "ERFC_PARTS": Table(
         "exp(x**2) erfc(x), 0 <= x <= 10.5, by parts of x + 0.75", scaled_erfc, 1.0, 0.75, 10.5, 6, 1.0
     ),

@@ -38,7 +38,7 @@ from rosin.passes.groups import (
     Uses,
     alignment,
     goes_across,
-    has_rows,
+    has_long_rows,
     is_contraction,
     reads_across,
     translate_free,
@@ -457,7 +457,7 @@ class Fusion:
             reduced = every & group.reduced
             if group.contraction:
                 return Cut.PRODUCT
-            if folded and own in (reduced, set()) and folded == every - reduced and has_rows(group, reduced):
+            if folded and own in (reduced, set()) and folded == every - reduced and has_long_rows(group, reduced):
                 # A number of all rows would have them folded one by one.
                 return mapping if own or not self._rows_share(group) else Cut.SUMS
             if (group.folded and group.fold_axes != {frozenset(folded)}) or (group.reduced and folded != reduced):

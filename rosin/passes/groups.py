@@ -33,6 +33,9 @@ Alignment: TypeAlias = "dict[LoopVar, int]"
 LITTLE = 1 << 10
 """Loops over no more elements are joined though they go through other arrays: to begin one costs as much."""
 
+LONG_ROW = 32
+"""A row of fewer elements is over before vectors pay for what comes of its folds, which is computed row by row."""
+
 MANY_IN_WINDOWS = 16
 """Windows of fewer elements are passed by row by row."""
 
@@ -132,8 +135,10 @@ def reads_across(group: Group, uses: Uses) -> bool:
     return bool(after) and any(read.value in after for read in uses.reads)
 
 
-def has_rows(group: Group, reduced: set[int]) -> bool:
+def has_long_rows(group: Group, reduced: set[int]) -> bool:
     """Whether the group folds along axes whose elements are neighbours in memory, one row after the other."""
+    if estimate(product(group.domain[axis] for axis in reduced)) < LONG_ROW:
+        return False
     inner = [next((a for a in reversed(axes) if a is not None), None) for axes in group.reads.values()]
     return group.fold_axes == {frozenset(reduced)} and bool(inner) and all(axis in reduced for axis in inner)
 

@@ -8,11 +8,13 @@ scratch array that stays in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import f32, f64
 from rosin.ir.graph import Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -31,10 +33,14 @@ from rosin.ir.loops import (
     values,
 )
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
+from rosin.ir.ops.arithmetic import Mul
 from rosin.ir.statements import flops
 from rosin.ir.steps import Either, Inner, Nest, Step, statements_of
 from rosin.passes.groups import Group
 from rosin.passes.nest import goes_by_blocks
+from rosin.passes.on_threads import threads
+from rosin.passes.rows_at_once import is_one_sum, side_by_side
+from rosin.passes.streamed import streamed
 from rosin.passes.where import Memory
 
 RECOMPUTE_FLOPS = 8
@@ -45,6 +51,10 @@ SCRATCH_BYTES = 1 << 17
 
 MOST_LITTLE = 16
 """The most terms, and columns, of a little product."""
+
+FEW_ROWS, FAR_BYTES, BYTES_OF_ROW = 8, 3 << 22, 1 << 22
+"""So many rows are few beside a matrix of so many bytes in all and for each: the nearer it is, the more the products
+take."""
 
 
 def row_steps(group: Group, memory: Memory, name: str) -> list[Step]:
@@ -67,6 +77,43 @@ def little_product(group: Group, memory: Memory, name: str) -> list[Step] | None
         return None
     nest = Rows(group, memory, keep=True).nest(name)
     return [nest] if goes_by_blocks(nest) else None
+
+
+def few_rows(group: Group, memory: Memory, name: str) -> list[Step] | None:
+    """A product of a few rows and a large matrix, which passes by all of them as it lies in memory, a few of its own
+    rows at a time (rosin.passes.streamed): tiles read it in pieces, each from another page. None of another one."""
+    rows, folded = (sorted(axes & group.every) for axes in (group.rows, group.reduced))
+    if group.pieces > 1 or len(rows) != 2 or len(folded) != 1 or not dims.is_static(group.domain):
+        return None
+    few, many = sorted(rows, key=lambda axis: facts.estimate(group.domain[axis]))
+    count, *sizes = dims.static((group.domain[axis] for axis in (few, many, *folded)), "few rows")
+    if count > FEW_ROWS:
+        return None
+    made = Rows(group, memory, keep=True)
+    nest = made.nest(name)
+    row, lanes = made.vars[few], made.vars[many]
+    if not is_one_sum(nest.body):
+        return None
+    (term,) = (s for part in nest.body if isinstance(part, Inner) for s in part.body)
+    assert isinstance(term, Accumulate), "a sum"
+    pair = factors(term.values)
+    matrix = [e for e in pair if e.offset.coefficient(row) == 0 and e.offset.coefficient(lanes) == 1]
+    if len(matrix) != 1 or prod(sizes) * matrix[0].dtype.bytes < max(FAR_BYTES, count * BYTES_OF_ROW):
+        return None
+    together, after = side_by_side(row, indices.ZERO, count, nest.body)
+    flops = count * nest.flops
+    work = threads(flops * prod(sizes))
+    # As tiles add up: what a row comes to is not to depend on how many there are.
+    found = streamed(name, (), lanes, nest.columns, (together, *after), flops, work, in_blocks=False)
+    return None if found is None else [found]
+
+
+def factors(values: Sequence[Expr]) -> list[Load]:
+    """What a term multiplies, if that is two numbers as they lie in memory, of f32 or f64; else nothing."""
+    (value, *others) = values
+    if others or not isinstance(value, Apply) or not isinstance(value.op, Mul) or value.dtype not in (f32, f64):
+        return []
+    return [e for e in value.args if isinstance(e, Load) and e.dtype == value.dtype]
 
 
 class Rows:

@@ -9,8 +9,10 @@ so that rounding errors do not pile up.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from rosin.ir import facts
 from rosin.ir import index as indices
@@ -57,6 +59,10 @@ LEAST_COLUMNS = 256
 STEP = 64
 """Bands are as wide as some multiple of this, which vectors divide."""
 
+APART = 64
+"""So many bytes are between the running values of several folds: in steps of a power of two they would share few sets
+of the nearest cache."""
+
 VECTOR_FLOPS = 12
 """Terms of more operations take more registers: fewer vectors run together."""
 
@@ -69,8 +75,10 @@ def streamed(
     body: Sequence[Statement | Inner],
     flops: int,
     on_threads: tuple[bool, Dim | None],
+    in_blocks: bool = True,
 ) -> Kernel | None:
-    """The kernel of a nest with rows `outer` and `lanes`, these as vectors; None where another one is as good."""
+    """The kernel of a nest with rows `outer` and `lanes`, these as vectors; None where another one is as good. Many
+    rows are folded one after the other all the same if they are not to be folded `in_blocks`."""
     fold, *after = body
     if not isinstance(fold, Inner) or len(columns) != 1 or not isinstance(lanes.extent, int):
         return None
@@ -80,7 +88,7 @@ def streamed(
         return None
     if facts.estimate(folded.extent) < 2 * DEPTH or lanes.extent < STEP or not _is_far(fold.body, lanes, folded):
         return None
-    return _Streamed(name, outer, lanes, folded, fold, after).kernel(flops, parallel, on_threads[1])
+    return _Streamed(name, outer, lanes, folded, fold, after, in_blocks).kernel(flops, parallel, on_threads[1])
 
 
 def _is_far(body: Sequence[Statement], lanes: LoopVar, folded: LoopVar) -> bool:
@@ -95,14 +103,18 @@ def _is_far(body: Sequence[Statement], lanes: LoopVar, folded: LoopVar) -> bool:
     return any(size * e.dtype.bytes > LEAST_BYTES and e.offset.coefficient(folded) != 0 for e in moving)
 
 
+Scratch: TypeAlias = "Sequence[tuple[Buffer, int]]"
+"""For each running value the array in which it lies, and where it begins there."""
+
+
 @dataclass(frozen=True)
 class _Band:
-    """Columns from `start` on, and the scratch arrays of their running values and of the totals of blocks."""
+    """Columns from `start` on, and where their running values lie, and the totals of blocks."""
 
     start: Index
     columns: int
-    running: tuple[Buffer, ...]
-    totals: tuple[Buffer, ...]
+    running: Scratch
+    totals: Scratch
 
 
 @dataclass(frozen=True)
@@ -115,6 +127,7 @@ class _Streamed:
     folded: LoopVar
     fold: Inner
     after: Sequence[Statement]
+    in_blocks: bool
 
     def kernel(self, flops: int, parallel: bool, work: Dim | None) -> Kernel:
         """The nest over all bands, the last of which may be narrower."""
@@ -124,7 +137,8 @@ class _Streamed:
         whole, rest = divmod(columns, width)
         number = LoopVar(f"{self.lanes.name}_band", whole + (rest != 0))
         at = indices.of(number) if number.extent != 1 else indices.ZERO
-        running, totals = self._scratch("running", width), self._scratch("total", width) if self._is_long else ()
+        running, totals = (self._scratch(name, width) for name in ("running", "total"))
+        totals = totals if self._is_long else ()
         body = self._of_band(_Band(at * width, width, running, totals))
         if rest:
             narrow = self._of_band(_Band(at * width, rest, running, totals))
@@ -138,13 +152,14 @@ class _Streamed:
         assert isinstance(loop, Loop)
         body = [replace(loop, parallel=parallel and loop.var.extent != 1)]
         registers = 4 if flops <= VECTOR_FLOPS else 1
-        return Kernel(self.name, tuple(body), (*running, *totals), registers, work)
+        scratch = dict.fromkeys(buffer for buffer, _ in (*running, *totals))
+        return Kernel(self.name, tuple(body), tuple(scratch), registers, work)
 
     @property
     def _is_long(self) -> bool:
         """Whether rounding errors matter."""
         floats = any(local.dtype.is_float for carry in self.fold.carries for local in carry.locals)
-        return floats and not facts.known_at_least(2 * BLOCK, self.folded.extent)
+        return self.in_blocks and floats and not facts.known_at_least(2 * BLOCK, self.folded.extent)
 
     def _width(self, columns: int, on_threads: bool) -> int:
         """How many columns a band has: all bands as many where that is possible."""
@@ -154,10 +169,15 @@ class _Streamed:
         even = next((n for n in range(count, 2 * count) if columns % n == 0), None)
         return columns // even if even else -(-columns // (count * STEP)) * STEP
 
-    def _scratch(self, name: str, width: int) -> tuple[Buffer, ...]:
-        """An array for each running value."""
+    def _scratch(self, name: str, width: int) -> Scratch:
+        """Room for each running value: an array for those of one type."""
         parts = [local.dtype for carry in self.fold.carries for local in carry.locals]
-        return tuple(Buffer(f"{name}{i}", dtype, width, Scope.LOCAL) for i, dtype in enumerate(parts))
+        apart = {dtype: width + APART // dtype.bytes for dtype in parts}
+        arrays = {
+            dtype: Buffer(f"{name}{number}", dtype, (count - 1) * apart[dtype] + width, Scope.LOCAL)
+            for number, (dtype, count) in enumerate(Counter(parts).items())
+        }
+        return [(arrays[dtype], parts[:at].count(dtype) * apart[dtype]) for at, dtype in enumerate(parts)]
 
     def _of_band(self, band: _Band) -> list[Statement]:
         """The statements of one band."""
@@ -181,12 +201,12 @@ class _Streamed:
             found.append(self._added(band))
         return [*found, self._end(band)]
 
-    def _cleared(self, band: _Band, arrays: Sequence[Buffer]) -> Statement:
+    def _cleared(self, band: _Band, arrays: Scratch) -> Statement:
         """What running values start from."""
         column = LoopVar("column", band.columns)
         initial = [value for carry in self.fold.carries for value in carry.initial]
-        starts = zip(arrays, [*initial, *initial], strict=False)
-        return Loop(column, Kind.VECTOR, tuple(Store(b, indices.of(column), value) for b, value in starts))
+        starts = zip(_at(arrays, column), [*initial, *initial], strict=False)
+        return Loop(column, Kind.VECTOR, tuple(Store(*place, value) for place, value in starts))
 
     def _pass(self, band: _Band, places: Sequence[Index]) -> Statement:
         """A few rows passing by together, from one end of the band to the other."""
@@ -206,30 +226,35 @@ class _Streamed:
         """Running values folded into the totals of blocks."""
         column = LoopVar("column", band.columns)
         carries = self._going_on(band.totals, column)
-        values = iter([Load(b, indices.of(column)) for b in band.running])
+        values = iter([Load(*place) for place in _at(band.running, column)])
         body = [Accumulate(carry, tuple(next(values) for _ in carry.locals)) for carry in carries]
         return self._folded_into(band.totals, column, carries, body)
 
-    def _going_on(self, arrays: Sequence[Buffer], column: LoopVar) -> list[Carry]:
+    def _going_on(self, arrays: Scratch, column: LoopVar) -> list[Carry]:
         """The carries of the fold, starting from what the arrays hold for a column."""
-        values = iter([Load(b, indices.of(column)) for b in arrays])
+        values = iter([Load(*place) for place in _at(arrays, column)])
         return [replace(carry, initial=tuple(next(values) for _ in carry.locals)) for carry in self.fold.carries]
 
     def _folded_into(
-        self, arrays: Sequence[Buffer], column: LoopVar, carries: Sequence[Carry], body: Sequence[Statement]
+        self, arrays: Scratch, column: LoopVar, carries: Sequence[Carry], body: Sequence[Statement]
     ) -> Statement:
         """A pass over the columns of a band, whose running values go back to where they came from."""
         values = (local for carry in carries for local in carry.locals)
-        stores = [Store(b, indices.of(column), value) for b, value in zip(arrays, values, strict=True)]
+        stores = [Store(*place, value) for place, value in zip(_at(arrays, column), values, strict=True)]
         once = Loop(LoopVar("once", 1), Kind.SERIAL, tuple(body), tuple(carries))
         return Loop(column, Kind.VECTOR, (once, *stores))
 
     def _end(self, band: _Band) -> Statement:
         """What follows the finished values."""
         column = LoopVar("column", band.columns)
-        values = (Load(b, indices.of(column)) for b in band.totals or band.running)
+        values = (Load(*place) for place in _at(band.totals or band.running, column))
         locals_ = (local for carry in self.fold.carries for local in carry.locals)
         lets = [Let(local, value) for local, value in zip(locals_, values, strict=True)]
         memo: dict[int, Expr] = {}
         rest = [replaced(s, {self.lanes: band.start + indices.of(column)}, memo) for s in self.after]
         return Loop(column, Kind.VECTOR, (*lets, *rest))
+
+
+def _at(arrays: Scratch, column: LoopVar) -> list[tuple[Buffer, Index]]:
+    """Where the running values of a column lie."""
+    return [(buffer, indices.of(column) + start) for buffer, start in arrays]

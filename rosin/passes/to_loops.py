@@ -50,7 +50,7 @@ from rosin.passes.on_threads import threads
 from rosin.passes.parts.split import has_complex, split
 from rosin.passes.reads import Means
 from rosin.passes.recurring import recurring
-from rosin.passes.rows import little_product, row_steps
+from rosin.passes.rows import few_rows, little_product, row_steps
 from rosin.passes.running import running_kernels
 from rosin.passes.sharing import shared
 from rosin.passes.single import pack_kernels, push_steps
@@ -319,6 +319,9 @@ class Region:
         tiles = self.making.tiles
         size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
         means = Means(self.making.vector_bytes, size, self.making.words)
+        found = None if size else few_rows(group, self.memory, name)
+        if found is not None:
+            return found
         # Programs without products do not load what makes them.
         from rosin.passes.contractions import contraction_kernels
 

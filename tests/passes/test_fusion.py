@@ -15,7 +15,7 @@ from rosin.ir.op import Value
 from rosin.ir.ops.call import Barrier, Checkpoint
 from rosin.ir.ops.logic import IsFinite
 from rosin.ir.types import parse_type
-from rosin.passes import pipeline
+from rosin.passes import groups, pipeline
 from rosin.passes.fusion import Fusion
 from rosin.passes.to_loops import to_loops
 from tests.random_graphs import MIXED, graphs
@@ -65,7 +65,7 @@ PATTERNS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "column_sums": (lambda b, x, y: b.sum(b.mul(x, y), (0,)), ("f32[40, 64]", "f32[40, 64]")),
     "fold_over_rows": (
         lambda b, x, y: [b.div(x, rows(b, b.sum(x, (1,)), x)), b.sum(b.mul(x, y), (0,))],
-        ("f32[40, 30]", "f32[40, 30]"),
+        ("f32[40, 34]", "f32[40, 34]"),
     ),
     "wide_columns": (lambda b, x: b.max(x, (0,)), ("f32[300, 2500]",)),
     "long_sum": (lambda b, x: b.sum(x, (0,)), ("f32[600003]",)),
@@ -91,6 +91,18 @@ def test_patterns_are_one_kernel_without_arena(name: str) -> None:
     program = to_loops(graph_of(build, *types), 32)
     assert len(list(steps.kernels(program.steps))) == 1
     assert program.arena_bytes == 0
+
+
+@pytest.mark.parametrize(("width", "kernels"), [(groups.LONG_ROW, 1), (groups.LONG_ROW - 1, 2)])
+def test_folds_over_rows_join_what_folds_long_rows(width: int, kernels: int) -> None:
+    """As the gradient by the weights of a regression does, of which both products read the same rows."""
+
+    def build(b: Builder, x: Value, w: Value) -> Value:
+        y = b.exp(b.dot_general(x, w, ((1,), (0,))))
+        return b.dot_general(x, y, ((0,), (0,)))
+
+    found = Fusion(graph_of(build, f"f32[2000, {width}]", f"f32[{width}]")).groups
+    assert len([g for g in found if g.folded or g.across]) == kernels
 
 
 def test_a_value_that_a_third_group_needs_keeps_groups_apart() -> None:

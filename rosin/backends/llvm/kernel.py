@@ -25,7 +25,7 @@ from rosin.backends.llvm.expressions import is_zero_const
 from rosin.backends.llvm.modules import COLD
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import Entrance, Running
-from rosin.backends.llvm.streams import ROWS_AHEAD, gathered, streams
+from rosin.backends.llvm.streams import ROWS_AHEAD, gathered, next_rows, streams
 from rosin.backends.llvm.types import memory_type, register_type
 from rosin.backends.llvm.variables import Variable
 from rosin.backends.llvm.vector_loops import VectorLoops, factors
@@ -89,6 +89,7 @@ class KernelEmitter(VectorLoops):
             self.frames[0][local] = self.loaded(self.head, self.around.number(self.head, local), local.dtype)
         for var in self.inside.free_variables():
             self.variables[var], self.depths[var] = self.around.variable(self.head, var), 0
+        self.next_rows = next_rows(self.inside, self.around.far_bytes)
         self.begin_tiles()
         self.statements(self.kernel.body)
         self.end_tiles()
@@ -310,7 +311,7 @@ class KernelEmitter(VectorLoops):
             return False
         if self.past_caches and not self.past_caches.isdisjoint(stores([loop])):
             return False
-        found = whole_loop(loop, self.width)
+        found = whole_loop(loop, self.width, self.next_rows)
         if found is None:
             return False
         e = self.e
@@ -467,6 +468,9 @@ class KernelEmitter(VectorLoops):
                 at = self.address(load.buffer, load.offset)
                 self.e.prefetch(self.e.near(at, self.e.const(further, "i64"), memory_type(load.dtype)))
             self._ask_for_rows(loop, value)
+            if self.mask is None:
+                for load, further in self.next_rows.get(loop, ()):
+                    self._ask_for_lines(load, further)
             if _is_scope(loop):
                 self.statements(loop.body)
             else:
@@ -485,10 +489,15 @@ class KernelEmitter(VectorLoops):
             for load in loads:
                 if self.between_lanes(load.offset) != (1, None):
                     continue
-                start = self.address(load.buffer, load.offset)
-                for at in range(0, self.lanes * load.dtype.bytes, LINE_BYTES):
-                    e.prefetch(e.near(start, e.const(at, "i64"), "i8"))
+                self._ask_for_lines(load, 0, cache=1)
         self.variables[loop.var] = value
+
+    def _ask_for_lines(self, load: Load, further: int, cache: int = 2) -> None:
+        """Have lines come in which lanes lie that are neighbours, so many elements further than a load reads."""
+        e, bytes = self.e, load.dtype.bytes
+        start = self.address(load.buffer, load.offset)
+        for at in range(further * bytes, (further + self.lanes) * bytes, LINE_BYTES):
+            e.prefetch(e.near(start, e.const(at, "i64"), "i8"), cache)
 
     def _reads_a_line(self, load: Load) -> bool:
         """Whether all lanes read one element, or each the next one."""

@@ -51,5 +51,5 @@ def lower(e: Emitter, op: Elementwise, dtypes: tuple[DType, ...], args: tuple[Va
     else:
         raise UnsupportedError(f"the llvm target has no rule for {op.name}")
     if narrow and op.result_dtype(dtype) == dtype:
-        result = cast.narrow(e, result, dtype)
+        result = cast.narrow(e, result, dtype, simple_nan=True)
     return result

@@ -7,13 +7,18 @@ lines are on their way to the nearest cache long before. What several steps find
 A loop may read rows of an array whose numbers are in memory: the updates of a segment, or what a row of a sparse matrix
 is multiplied by. No processor foresees where the next row is. The loop knows the numbers of those after it, and asks
 for them while it adds up others (Ainsworth and Jones, "Software Prefetching for Indirect Memory Accesses", 2017).
+
+Several rows of a large array at a time, or parts of them, are several streams, which processors follow to the end of a
+page each. While a loop reads some rows, it asks for those that the loop around it reads next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from operator import itemgetter
+from typing import TypeAlias
 
+from rosin.backends.llvm.contents import KernelContents
 from rosin.backends.llvm.emit import LINE_BYTES
 from rosin.backends.llvm.places import PRIVATE
 from rosin.backends.llvm.vector_loops import MOST_SUMS
@@ -30,6 +35,12 @@ ROWS_AHEAD = 8
 
 FAR_BYTES = 1 << 20
 """Arrays of no more are in the second cache, mostly, from which rows come soon enough."""
+
+FAR_SHARE = 4
+"""Of arrays with so small a part of what is in no cache, some may be in the last one: to ask costs more there."""
+
+MOST_NEXT_BYTES = 1 << 18
+"""What is asked for is to be in the second cache still when it is read."""
 
 NEAREST_BYTES = 1 << 14
 """What a kernel has copied for itself is in the nearest cache, if it is no more than this."""
@@ -77,6 +88,43 @@ def gathered(loop: Loop) -> list[Load]:
         and not load.offset.affine_in(loop.var)
         and all(_is_foreseen(atom, loop.var) for atom in load.offset.dynamics())
     ]
+
+
+NextRows: TypeAlias = "Mapping[Loop, Sequence[tuple[Load, int]]]"
+
+
+def next_rows(inside: KernelContents, far_bytes: int) -> NextRows:
+    """Loads of vector loops that read rows of large arrays, other ones in each step of the loop around, and how many
+    elements further they read in its next step."""
+    found: dict[Loop, list[tuple[Load, int]]] = {}
+    large = {b for b in inside.contents.buffers if 0 < far_bytes <= FAR_SHARE * facts.estimate(b.bytes)}
+    if not large:
+        return found
+    for around in inside.contents.statements:
+        if not isinstance(around, Loop) or around.kind is not Kind.SERIAL or around.backward:
+            continue
+        for loop in around.body:
+            if isinstance(loop, Loop) and loop.kind is Kind.VECTOR and not loop.backward and not loop.refill:
+                rows = list(_rows(around, loop, large))
+                if rows and sum(_row_bytes(loop, load) for load, _ in rows) <= MOST_NEXT_BYTES:
+                    found[loop] = rows
+    return found
+
+
+def _rows(around: Loop, loop: Loop, large: Set[Buffer]) -> Iterator[tuple[Load, int]]:
+    inner = {s.var for s in nested(loop.body) if isinstance(s, Loop)}
+    for load in walk(*expressions(loop.body)):
+        if not isinstance(load, Load) or load.buffer not in large or load.offset.dynamics():
+            continue
+        step, by_lane = load.offset.coefficient(around.var), load.offset.coefficient(loop.var)
+        if by_lane != 1 or not isinstance(step, int) or not inner.isdisjoint(load.offset.variables()):
+            continue
+        if abs(step) * load.dtype.bytes >= _row_bytes(loop, load):
+            yield load, step
+
+
+def _row_bytes(loop: Loop, load: Load) -> int:
+    return facts.estimate(loop.var.extent) * load.dtype.bytes
 
 
 def _is_foreseen(place: Dynamic, var: LoopVar) -> bool:

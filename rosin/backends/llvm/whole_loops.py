@@ -13,9 +13,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from rosin.backends.llvm.around import is_long
-from rosin.backends.llvm.streams import streams
+from rosin.backends.llvm.streams import NextRows, streams
 from rosin.backends.llvm.vector_loops import factors, long_sums
 from rosin.backends.llvm.whole_values import INSTRUCTIONS, Place, UnlikeError, Values, demand
 from rosin.ir.dataclass import dataclass
@@ -83,7 +84,7 @@ class WholeLoop:
     """How many of the lines run, those of loops each time."""
 
 
-def whole_loop(loop: Loop, lanes: int) -> WholeLoop | None:
+def whole_loop(loop: Loop, lanes: int, next_rows: NextRows = MappingProxyType({})) -> WholeLoop | None:
     """The lines of a loop that would run so many lanes at a time; None for one that is not of the kind."""
     rows = [s for s in loop.body if isinstance(s, Loop)] if loop.kind is Kind.SERIAL else [loop]
     if loop.parallel or loop.carries or (loop.kind is Kind.SERIAL and len(rows) < len(loop.body)):
@@ -92,7 +93,7 @@ def whole_loop(loop: Loop, lanes: int) -> WholeLoop | None:
     if not all(_is_plain(row, constants) for row in rows):
         return None
     try:
-        written = _Lines(loop, rows, lanes, constants)
+        written = _Lines(loop, rows, lanes, constants, next_rows)
     except UnlikeError:
         return None
     told = len(written.pointers) + len(written.counts) + len(written.tests)
@@ -150,7 +151,9 @@ def _apart(terms: Sequence[tuple[Atom, Dim]], lane: LoopVar | None) -> Dim:
 class _Lines(Values):
     """The lines of a loop as they are written."""
 
-    def __init__(self, loop: Loop, rows: Sequence[Loop], lanes: int, constants: Mapping[Const, bool]) -> None:
+    def __init__(
+        self, loop: Loop, rows: Sequence[Loop], lanes: int, constants: Mapping[Const, bool], next_rows: NextRows
+    ) -> None:
         """Of a row, or of a loop of nothing but short `rows`; `constants` says of each whether it has a register even
         where it is 0."""
         super().__init__(max((s.buffer.dtype.bytes for s in nested([loop]) if isinstance(s, Store)), default=0), lanes)
@@ -167,6 +170,7 @@ class _Lines(Values):
         self.lane: LoopVar | None = None
         self.further = 0
         """How many lanes come before those of the vector that is written."""
+        self.next_rows = next_rows
         self.is_last = True
         """Whether no other vectors of its row come after."""
         self.var: LoopVar | None = None
@@ -199,20 +203,20 @@ class _Lines(Values):
         if count > MOST_VECTORS:
             first = count - count % AT_ONCE
             begin = self._open(loop, first // AT_ONCE)
-            self._some(loop.body, [(number, "") for number in range(AT_ONCE)])
+            self._some(loop, [(number, "") for number in range(AT_ONCE)])
             self._close(begin, AT_ONCE * self.lanes)
             # Pointers are where the loop has left them.
             self.var = loop.var
         others = [(number, "") for number in range(count - first)]
-        self._some(loop.body, [*others, (count - first, "{%k1}")] if rest else others)
+        self._some(loop, [*others, (count - first, "{%k1}")] if rest else others)
         if first:
             self.var = None
         self.lane, self.known = None, {}
 
-    def _some(self, body: Sequence[Statement], vectors: Sequence[tuple[int, str]]) -> None:
+    def _some(self, loop: Loop, vectors: Sequence[tuple[int, str]]) -> None:
         """Vectors with these numbers and masks, some side by side: what these read lies together."""
-        uses = _uses(body)
-        side_by_side = MOST_SIDE_BY_SIDE if self.are_several and not any(isinstance(s, When) for s in body) else 1
+        uses = _uses(loop.body)
+        side_by_side = MOST_SIDE_BY_SIDE if self.are_several and not any(isinstance(s, When) for s in loop.body) else 1
         for first in range(0, len(vectors), side_by_side):
             some = vectors[first : first + side_by_side]
             lines, free, written = self.lines, self.free, list[list[str]]()
@@ -221,7 +225,9 @@ class _Lines(Values):
                 self.lines, self.free = [], free[at :: len(some)]
                 self.further, self.masked, self.compared = number * self.lanes, mask, f"%k{2 + at}"
                 self.wanted = Counter(uses)
-                self._statements(body)
+                for load, further in () if mask else self.next_rows.get(loop, ()):
+                    self.lines.append(f"prefetcht1 {self.place(load.buffer, load.offset + further).text}")
+                self._statements(loop.body)
                 self.forget()
                 written.append(self.lines)
             self.lines, self.free, self.masked = lines, free, ""

@@ -10,6 +10,8 @@ from rosin.ir.builder import Builder
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value
 from rosin.passes import on_threads, streamed
+from rosin.passes import rows as of_rows
+from rosin.passes.rows import FEW_ROWS
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import threads
 from tests.backends.llvm.test_kernels import Build, check, draw_for, graph_of, run
@@ -95,3 +97,49 @@ def test_bits_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyP
     finally:
         threads.set_num_threads(before)
     assert found[0] == found[1] == found[2]
+
+
+def few_rows(b: Builder, x: Value, y: Value, bias: Value) -> list[Value]:
+    """A product of few rows, with what follows."""
+    z = b.dot_general(x, y, ((1,), (0,)))
+    return [z, b.maximum(b.add(z, b.broadcast(bias, z.type.shape, (1,))), 0.0)]
+
+
+@pytest.mark.thinned(2)
+@pytest.mark.parametrize(("k", "n"), SIZES)
+@pytest.mark.parametrize("rows", [2, 5, FEW_ROWS])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_few_rows_by_a_large_matrix(
+    rows: int, k: int, n: int, dtype: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_rows, "FAR_BYTES", 0)
+    monkeypatch.setattr(of_rows, "BYTES_OF_ROW", 0)
+    types = f"{dtype}[{rows}, {k}]", f"{dtype}[{k}, {n}]", f"{dtype}[{n}]"
+    assert is_streamed(few_rows, *types)
+    check(few_rows, *types, vector_bytes=width)
+
+
+@pytest.mark.parametrize("k", [300, 1000])
+def test_what_a_row_comes_to_does_not_depend_on_how_many_there_are(
+    k: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(b: Builder, x: Value, y: Value) -> Value:
+        return b.dot_general(x, y, ((1,), (0,)))
+
+    monkeypatch.setattr(of_rows, "FAR_BYTES", 0)
+    monkeypatch.setattr(of_rows, "BYTES_OF_ROW", 0)
+    many, few = (graph_of(build, f"f32[{rows}, {k}]", f"f32[{k}, 200]") for rows in (FEW_ROWS + 1, 3))
+    x, y = (draw_for(v, i) for i, v in enumerate(many.inputs))
+    np.testing.assert_array_equal(run(few, [x[:3], y], width)[0], run(many, [x, y], width)[0][:3])
+
+
+def test_other_products_are_tiles() -> None:
+    far = f"f32[4096, {of_rows.FAR_BYTES // (4096 * 4)}]"
+    assert is_streamed(lambda b, x, y: b.dot_general(x, y, ((1,), (0,))), "f32[2, 4096]", far)
+    for build, *types in (
+        (lambda b, x, y: b.dot_general(x, y, ((1,), (0,))), "f32[2, 4096]", "f32[4096, 512]"),
+        (lambda b, x, y: b.dot_general(x, y, ((1,), (0,))), "f32[4, 4096]", far),
+        (lambda b, x, y: b.dot_general(x, y, ((1,), (0,))), "f32[9, 8192]", "f32[8192, 8192]"),
+        (lambda b, x, y: b.dot_general(x, y, ((1,), (1,))), "f32[2, 8192]", "f32[8192, 8192]"),
+    ):
+        assert not is_streamed(build, *types)

@@ -9,11 +9,24 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.backends.llvm.streams import FAR_BYTES, NEAREST_BYTES, ROWS_AHEAD, STEPS_AHEAD, gathered, streams
+from rosin.backends.llvm.contents import KernelContents
+from rosin.backends.llvm.streams import (
+    FAR_BYTES,
+    FAR_SHARE,
+    MOST_NEXT_BYTES,
+    NEAREST_BYTES,
+    ROWS_AHEAD,
+    STEPS_AHEAD,
+    gathered,
+    next_rows,
+    streams,
+)
 from rosin.ir import index as indices
 from rosin.ir.dtypes import DType, f32, f64, i32
 from rosin.ir.index import Dynamic, LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Carry, Const, Expr, Kind, Load, Local, Loop, Scope
+from rosin.ir.loops import Accumulate, Buffer, Carry, Const, Expr, Kind, Load, Local, Loop, Scope, Store
+from rosin.ir.steps import Kernel
+from rosin.runtime.jit import host
 
 FAR = Buffer("panel", f32, 1 << 16, Scope.ARENA)
 
@@ -95,3 +108,42 @@ def test_sums_of_segments_ask_for_rows(rows: int) -> None:
     assert ("prefetch" in sums.text(updates, places, stage="llvm")) == (rows > 100)
     expected = np.bincount(places, minlength=rows // 5).astype(np.float32)
     np.testing.assert_array_equal(np.asarray(sums(updates, places)), np.repeat(expected[:, None], 96, 1))
+
+
+def rows_of(buffer: Buffer, columns: int = 512, step: int = 8 * 4096, lane: int = 1) -> tuple[Kernel, Loop]:
+    """A loop over rows of an array, eight at a time, and the loop of vectors that reads them."""
+    rows, column = LoopVar("row", 64), LoopVar("column", columns)
+    total = Local("sum", buffer.dtype)
+    carry = Carry((total,), (Const(0, buffer.dtype),), (), (), ())
+    at = indices.of(rows) * step + indices.of(column) * lane
+    terms = tuple(Accumulate(carry, (Load(buffer, at + 4096 * k),)) for k in range(8))
+    once = Loop(LoopVar("once", 1), Kind.SERIAL, terms, (carry,))
+    target = Buffer("sums", buffer.dtype, columns, Scope.LOCAL)
+    inside = Loop(column, Kind.VECTOR, (once, Store(target, indices.of(column), total)))
+    return Kernel("sums", (Loop(rows, Kind.SERIAL, (inside,)),)), inside
+
+
+def test_rows_that_are_read_next_are_asked_for() -> None:
+    large = Buffer("rows", f32, 1 << 22, Scope.ARGUMENT)
+
+    def asked_of(buffer: Buffer, *given: int, far: int = 1 << 26) -> list[int]:
+        kernel, inside = rows_of(buffer, *given)
+        return [further for _, further in next_rows(KernelContents(kernel, 64), far).get(inside, ())]
+
+    assert asked_of(large) == [8 * 4096] * 8
+    assert not asked_of(Buffer("near", f32, 1 << 21, Scope.ARGUMENT)), "some of it may be near"
+    assert not asked_of(large, far=0), "nobody knows what is far"
+    assert not asked_of(large, MOST_NEXT_BYTES // 16), "too much to be near when it is read"
+    assert not asked_of(large, 512, 256), "the same again"
+    assert not asked_of(large, 512, 8 * 4096, 2), "lanes are no neighbours"
+
+
+def test_a_vector_times_a_large_matrix_asks_for_rows() -> None:
+    def text(rows: int) -> str:
+        x, y = np.ones(rows, np.float32), np.ones((rows, 2048), np.float32)
+        return rosin.compile(lambda x, y: x @ y).text(x, y, stage="llvm")
+
+    if host().far_bytes:
+        large = FAR_SHARE * 2048 * 4
+        assert "prefetch" in text(host().far_bytes // large + 8)
+        assert "prefetch" not in text(host().far_bytes // large - 8)

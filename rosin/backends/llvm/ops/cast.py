@@ -28,7 +28,7 @@ def convert(e: Emitter, x: Val, source: DType, target: DType) -> Val:
         # Integers reach narrow floats by way of f32, as they do in NumPy.
         opcode = "sitofp" if source.kind == "int" else "uitofp"
         if target.bits == 16:
-            return narrow(e, e.convert(opcode, x, "float"), target)
+            return narrow(e, e.convert(opcode, x, "float"), target, simple_nan=True)
         return e.convert(opcode, x, register_type(target))
     if target.bits > source.bits or source.kind == "bool":
         return e.convert("sext" if source.kind == "int" else "zext", x, register_type(target))
@@ -40,19 +40,22 @@ def widen(e: Emitter, x: Val, dtype: DType) -> Val:
     return e.convert("fpext", x, "float") if dtype.bits == 16 else x
 
 
-def narrow(e: Emitter, x: Val, dtype: DType) -> Val:
+def narrow(e: Emitter, x: Val, dtype: DType, simple_nan: bool = False) -> Val:
     """f32 rounded to a 16-bit float, to nearest even.
 
     bfloat16 is rounded by integer arithmetic: the instruction for it, where there is one, flushes denormals to zero.
+    With `simple_nan` the low half of a NaN must be zero, which rounding leaves as it is: so it is where arithmetic has
+    made one, or has passed one on that was a 16-bit float before.
     """
     if dtype.name != "bf16":
         return e.convert("fptrunc", x, register_type(dtype))
     bits = e.bitcast(x, "i32")
     high = e.lshr(bits, e.like(16, bits))
     odd = e.bit_and(high, e.like(1, bits))
-    rounded = e.lshr(e.add(bits, e.add(odd, e.like(0x7FFF, bits))), e.like(16, bits))
-    quiet = e.bit_or(high, e.like(0x40, bits))
-    result = e.select(e.fcmp("uno", x, x), quiet, rounded)
+    result = e.lshr(e.add(bits, e.add(odd, e.like(0x7FFF, bits))), e.like(16, bits))
+    if not simple_nan:
+        quiet = e.bit_or(high, e.like(0x40, bits))
+        result = e.select(e.fcmp("uno", x, x), quiet, result)
     return e.bitcast(e.convert("trunc", result, "i16"), "bfloat")
 
 
