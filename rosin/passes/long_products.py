@@ -22,6 +22,11 @@ PARTS = 4, 2, 3, 5, 7
 FEW = 4
 """The results of all parts together are so many times fewer than what they are made of, or there are no parts."""
 
+LONG, LONG_WORK, PARTS_ACROSS = 16, 1 << 27, (8, 4, 5, 7, 6, 9)
+"""Where what threads have written before does not lie part by part, sums pay that are so many times as long as either
+side of the result, in products of so many terms. These have more parts, of which each thread reads one after the
+other: of whole sums, what an operand has would come from memory again for each few rows of the result."""
+
 
 @dataclass(frozen=True)
 class LongProducts(Pass):
@@ -54,27 +59,35 @@ class LongProducts(Pass):
 
 
 def _parts(op: DotGeneral, lhs: TensorType, rhs: TensorType, result: TensorType) -> int | None:
-    """Into how many parts the first axes of both operands are cut; None for a product that stays whole."""
+    """Into how many parts the contracted axes are cut, the first ones of both operands if these are; None for a product
+    that stays whole."""
     if op.lhs_batch or op.dtype not in (f32, f64) or not is_static((*lhs.shape, *rhs.shape)):
-        return None
-    # Only rows of both are what threads have written before, and what they can share.
-    if (0, 0) not in zip(op.lhs_contract, op.rhs_contract, strict=True):
         return None
     terms = prod(lhs.sizes[axis] for axis in op.lhs_contract)
     read, made = prod(lhs.sizes) + prod(rhs.sizes), prod(result.sizes)
     # A vector is near whichever thread reads it.
     if terms * made < PARALLEL_WORK or terms * made in (lhs.size, rhs.size):
         return None
-    return next((n for n in PARTS if lhs.sizes[0] % n == 0 and n * made * FEW <= read), None)
+    if (0, 0) in zip(op.lhs_contract, op.rhs_contract, strict=True):
+        # Rows of both are what threads have written before, and what they can share.
+        return next((n for n in PARTS if lhs.sizes[0] % n == 0 and n * made * FEW <= read), None)
+    side = max(prod(lhs.sizes), prod(rhs.sizes)) // terms
+    if len(op.lhs_contract) != 1 or terms * made < LONG_WORK or terms < LONG * side:
+        return None
+    return next((n for n in PARTS_ACROSS if terms % n == 0 and n * made * FEW <= read), None)
 
 
 def _in_parts(b: Builder, op: DotGeneral, lhs: Value, rhs: Value, parts: int) -> Value:
-    def cut(x: Value) -> Value:
-        first, *others = x.type.sizes
-        return b.reshape(x, (parts, first // parts, *others))
+    pairs = list(zip(op.lhs_contract, op.rhs_contract, strict=True))
+    axes = (0, 0) if (0, 0) in pairs else pairs[0]
 
-    def moved(axes: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(axis + 1 for axis in axes)
+    def cut(x: Value, axis: int) -> Value:
+        before, length, after = x.type.sizes[:axis], x.type.sizes[axis], x.type.sizes[axis + 1 :]
+        return b.reshape(x, (*before, parts, length // parts, *after))
 
-    contract = moved(op.lhs_contract), moved(op.rhs_contract)
-    return b.sum(b.dot_general(cut(lhs), cut(rhs), contract, ((0,), (0,)), op.dtype), (0,))
+    def moved(contract: tuple[int, ...], axis: int) -> tuple[int, ...]:
+        return tuple(each + (each >= axis) for each in contract)
+
+    contract = moved(op.lhs_contract, axes[0]), moved(op.rhs_contract, axes[1])
+    batch = (axes[0],), (axes[1],)
+    return b.sum(b.dot_general(cut(lhs, axes[0]), cut(rhs, axes[1]), contract, batch, op.dtype), (0,))

@@ -11,6 +11,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.types import parse_type
 from rosin.ir.verify import verify
+from rosin.passes import long_products
 from rosin.passes.long_products import LongProducts
 from rosin.runtime import threads
 from rosin.runtime.compile_path import compile_graph
@@ -65,6 +66,43 @@ def test_terms_are_cut_along_the_first_axes(
     threads.set_num_threads(before)
     np.testing.assert_allclose(found[0], expected, **close)
     assert all(np.array_equal(x, found[0]) for x in found)
+
+
+@pytest.mark.parametrize(
+    ("lhs", "rhs", "axes", "number"),
+    [
+        ("f64[20, 1600]", "f64[1600, 30]", ((1,), (0,)), 8),
+        ("f64[20, 1600]", "f64[30, 1600]", ((1,), (1,)), 8),
+        ("f64[1600, 20]", "f64[30, 1600]", ((0,), (1,)), 8),
+        ("f32[20, 1604]", "f32[1604, 3, 10]", ((1,), (0,)), 4),
+        ("f64[4, 1600, 5]", "f64[1600, 30]", ((1,), (0,)), 8),
+        ("f64[20, 400]", "f64[400, 30]", ((1,), (0,)), 1),
+        ("f64[120, 1920]", "f64[1920, 120]", ((1,), (0,)), 8),
+        ("f64[121, 1920]", "f64[1920, 120]", ((1,), (0,)), 1),
+    ],
+)
+def test_long_sums_of_rows_that_lie_anyhow(
+    lhs: str,
+    rhs: str,
+    axes: tuple[tuple[int, ...], tuple[int, ...]],
+    number: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(long_products, "LONG_WORK", 1 << 19)
+    monkeypatch.setattr(long_products, "PARALLEL_WORK", 1 << 10)
+    graph = product(lhs, rhs, axes)
+    after = LongProducts().run(graph)
+    verify(after)
+    (node,) = (node for node in after.nodes if isinstance(node.op, DotGeneral))
+    assert (node.operands[0].type.sizes[node.op.lhs_batch[0]] if node.op.lhs_batch else 1) == number
+    assert LongProducts().run(after) is after
+    assert [v.type for v in after.outputs] == [v.type for v in graph.outputs]
+    random = np.random.default_rng(0)
+    given = [random.standard_normal(v.type.sizes).astype(v.type.dtype.numpy) for v in graph.inputs]
+    close = {"rtol": 1e-9, "atol": 1e-9} if "f64" in lhs else {"rtol": 2e-3, "atol": 2e-3}
+    (expected,) = evaluate(graph, given)
+    np.testing.assert_allclose(evaluate(after, given)[0], expected, **close)
+    np.testing.assert_allclose(compile_graph(graph)(*given)[0], expected, **close)
 
 
 @pytest.mark.parametrize(
