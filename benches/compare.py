@@ -3,14 +3,14 @@
     python benches/compare.py [BASE [HEAD]] [--works NAME,…] [--files FILE,…] [--json FILE]
 
 BASE is `HEAD` where it is left out, and HEAD the files as they are. Works are those of the other files here. For each,
-several pairs of fresh processes, one of each commit, take turns; a pair's figure is the median ratio of its rounds, so
-that what the machine does meanwhile meets both. Where code and data happen to lie differs from process to process:
-what decides is how much pairs differ among themselves. Of the ratios a fifth at either end is left out, since a pair
-may meet something else that runs. A work is reported when the mean of the others is above `TOLERATED` by `SURE`
-standard errors (of a trimmed mean: Yuen, "The two-sample trimmed t for unequal population variances", 1974) after
-`SURE_PAIRS` at least; works whose mean is not above it are done after `PAIRS`, and others get further pairs. The
-command ends with 1 when anything is reported. What that means, tests/test_compare.py says: of 200 comparisons of one
-commit with itself at most one is reported, and a tenth more time is found.
+several pairs of fresh processes, one of each commit, take turns, and the pairs in which of the two starts first; a
+pair's figure is the median ratio of its rounds, so that what the machine does meanwhile meets both. Where code and data
+happen to lie differs from process to process: what decides is how much pairs differ among themselves. Of the ratios a
+fifth at either end is left out, since a pair may meet something else that runs. A work is reported when the mean of the
+others is above `TOLERATED` by `SURE` standard errors (of a trimmed mean: Yuen, "The two-sample trimmed t for unequal
+population variances", 1974) after `SURE_PAIRS` at least; works whose mean is not above it are done after `PAIRS`, and
+others get further pairs. The command ends with 1 when anything is reported. What that means, tests/test_compare.py
+says: of 200 comparisons of one commit with itself at most one is reported, and a tenth more time is found.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import argparse
 import json
 import math
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -35,11 +36,13 @@ FILES = (
     "attention", "convolutions", "elementwise", "indexing", "products", "recurrent", "rows", "training", "transformer",
 )  # fmt: skip
 ROUNDS = 15
-PAIRS, SURE_PAIRS, MOST_PAIRS = 5, 12, 20
+PAIRS, SURE_PAIRS, MOST_PAIRS = 6, 12, 20
 SURE = 3.5
 TRIMMED = 0.2
 """The share of the ratios that is left out at either end."""
 TOLERATED = {"time": 1.03, "first call": 1.05, "memory": 1.03}
+LONGEST = 1 << 12
+"""What is of no use among the variables of the environment takes fewer bytes than this."""
 LEAST_SPREAD = 0.01
 """Standard deviations among few pairs come out smaller by chance: they count as this at least."""
 IGNORED = {"first call": 5e-3, "memory": 2 << 20}
@@ -92,7 +95,11 @@ class Worker:
 
     def __init__(self, root: Path, file: str, name: str) -> None:
         path = os.pathsep.join([str(root), str(HERE)])
-        environment = {**os.environ, "PYTHONPATH": path, "ROSIN_CACHE": "0"}
+        # Where the stack begins follows from how long these are, and from that what lies a power of two apart: that is
+        # to be the same for no commit (Mytkowicz et al., "Producing wrong data without doing anything obviously
+        # wrong!", 2009).
+        length = random.randrange(LONGEST)
+        environment = {**os.environ, "PYTHONPATH": path, "ROSIN_CACHE": "0", "ROSIN_COMPARED": "-" * length}
         command = [sys.executable, str(HERE / "_worker.py"), file, name]
         self.name = f"{name} of {file}, at {root},"
         self.process = subprocess.Popen(
