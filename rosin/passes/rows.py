@@ -87,7 +87,8 @@ def few_rows(group: Group, memory: Memory, name: str) -> list[Step] | None:
         return None
     few, many = sorted(rows, key=lambda axis: facts.estimate(group.domain[axis]))
     count, *sizes = dims.static((group.domain[axis] for axis in (few, many, *folded)), "few rows")
-    if count > FEW_ROWS:
+    bytes = prod(sizes) * max(v.type.dtype.bytes for v in group.nodes[0].operands)
+    if count > FEW_ROWS or bytes < max(FAR_BYTES, count * BYTES_OF_ROW):
         return None
     made = Rows(group, memory, keep=True)
     nest = made.nest(name)
@@ -96,9 +97,8 @@ def few_rows(group: Group, memory: Memory, name: str) -> list[Step] | None:
         return None
     (term,) = (s for part in nest.body if isinstance(part, Inner) for s in part.body)
     assert isinstance(term, Accumulate), "a sum"
-    pair = factors(term.values)
-    matrix = [e for e in pair if e.offset.coefficient(row) == 0 and e.offset.coefficient(lanes) == 1]
-    if len(matrix) != 1 or prod(sizes) * matrix[0].dtype.bytes < max(FAR_BYTES, count * BYTES_OF_ROW):
+    matrix = [e for e in _factors(term.values) if e.offset.coefficient(row) == 0 and e.offset.coefficient(lanes) == 1]
+    if len(matrix) != 1:
         return None
     together, after = side_by_side(row, indices.ZERO, count, nest.body)
     flops = count * nest.flops
@@ -108,12 +108,13 @@ def few_rows(group: Group, memory: Memory, name: str) -> list[Step] | None:
     return None if found is None else [found]
 
 
-def factors(values: Sequence[Expr]) -> list[Load]:
+def _factors(values: Sequence[Expr]) -> list[Load]:
     """What a term multiplies, if that is two numbers as they lie in memory, of f32 or f64; else nothing."""
     (value, *others) = values
     if others or not isinstance(value, Apply) or not isinstance(value.op, Mul) or value.dtype not in (f32, f64):
         return []
-    return [e for e in value.args if isinstance(e, Load) and e.dtype == value.dtype]
+    found = [e for e in value.args if isinstance(e, Load)]
+    return found if len(found) == len(value.args) else []
 
 
 class Rows:
