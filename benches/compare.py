@@ -42,7 +42,7 @@ TRIMMED = 0.2
 """The share of the ratios that is left out at either end."""
 TOLERATED = {"time": 1.03, "first call": 1.05, "memory": 1.03}
 LONGEST = 1 << 12
-"""What is of no use among the variables of the environment takes fewer bytes than this."""
+"""A root's path has fewer bytes."""
 LEAST_SPREAD = 0.01
 """Standard deviations among few pairs come out smaller by chance: they count as this at least."""
 IGNORED = {"first call": 5e-3, "memory": 2 << 20}
@@ -93,13 +93,13 @@ class Comparison:
 class Worker:
     """A fresh process with one commit of Rosin, which does one work when told to."""
 
-    def __init__(self, root: Path, file: str, name: str) -> None:
+    def __init__(self, root: Path, file: str, name: str, length: int = 0) -> None:
+        """The stack begins where the variables of the environment end, so that these decide what on it lies a power of
+        two from something else (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong!",
+        2009): workers of the same `length`, whatever their root, have as many bytes of them."""
         path = os.pathsep.join([str(root), str(HERE)])
-        # Where the stack begins follows from how long these are, and from that what lies a power of two apart: that is
-        # to be the same for no commit (Mytkowicz et al., "Producing wrong data without doing anything obviously
-        # wrong!", 2009).
-        length = random.randrange(LONGEST)
-        environment = {**os.environ, "PYTHONPATH": path, "ROSIN_CACHE": "0", "ROSIN_COMPARED": "-" * length}
+        rest = "-" * (LONGEST + length - len(path))
+        environment = {**os.environ, "PYTHONPATH": path, "ROSIN_CACHE": "0", "ROSIN_COMPARED": rest}
         command = [sys.executable, str(HERE / "_worker.py"), file, name]
         self.name = f"{name} of {file}, at {root},"
         self.process = subprocess.Popen(
@@ -134,8 +134,8 @@ def with_bytecode(root: Path) -> Path:
 
 def one_pair(roots: Sequence[Path], file: str, comparison: Comparison) -> None:
     # Which processor each gets depends on who starts first, for as long as both live: they take turns in that, too.
-    first = len(comparison.ratios["time"]) % 2
-    workers = [Worker(roots[k], file, comparison.name) for k in (first, 1 - first)]
+    first, length = len(comparison.ratios["time"]) % 2, random.randrange(LONGEST)
+    workers = [Worker(roots[k], file, comparison.name, length) for k in (first, 1 - first)]
     try:
         base, head = workers if first == 0 else reversed(workers)
         for kind, key in (("first call", "first"), ("memory", "memory")):
