@@ -68,7 +68,7 @@ def _parts(op: DotGeneral, lhs: TensorType, rhs: TensorType, result: TensorType)
     # A vector is near whichever thread reads it.
     if terms * made < PARALLEL_WORK or terms * made in (lhs.size, rhs.size):
         return None
-    if (0, 0) in zip(op.lhs_contract, op.rhs_contract, strict=True):
+    if _cut_axes(op) == (0, 0):
         # Rows of both are what threads have written before, and what they can share.
         return next((n for n in PARTS if lhs.sizes[0] % n == 0 and n * made * FEW <= read), None)
     side = max(prod(lhs.sizes), prod(rhs.sizes)) // terms
@@ -77,9 +77,14 @@ def _parts(op: DotGeneral, lhs: TensorType, rhs: TensorType, result: TensorType)
     return next((n for n in PARTS_ACROSS if terms % n == 0 and n * made * FEW <= read), None)
 
 
-def _in_parts(b: Builder, op: DotGeneral, lhs: Value, rhs: Value, parts: int) -> Value:
+def _cut_axes(op: DotGeneral) -> tuple[int, int]:
+    """The contracted axes of the operands that are cut: the first ones, if these go together."""
     pairs = list(zip(op.lhs_contract, op.rhs_contract, strict=True))
-    axes = (0, 0) if (0, 0) in pairs else pairs[0]
+    return (0, 0) if (0, 0) in pairs else pairs[0]
+
+
+def _in_parts(b: Builder, op: DotGeneral, lhs: Value, rhs: Value, parts: int) -> Value:
+    left, right = _cut_axes(op)
 
     def cut(x: Value, axis: int) -> Value:
         before, length, after = x.type.sizes[:axis], x.type.sizes[axis], x.type.sizes[axis + 1 :]
@@ -88,6 +93,5 @@ def _in_parts(b: Builder, op: DotGeneral, lhs: Value, rhs: Value, parts: int) ->
     def moved(contract: tuple[int, ...], axis: int) -> tuple[int, ...]:
         return tuple(each + (each >= axis) for each in contract)
 
-    contract = moved(op.lhs_contract, axes[0]), moved(op.rhs_contract, axes[1])
-    batch = (axes[0],), (axes[1],)
-    return b.sum(b.dot_general(cut(lhs, axes[0]), cut(rhs, axes[1]), contract, batch, op.dtype), (0,))
+    contract = moved(op.lhs_contract, left), moved(op.rhs_contract, right)
+    return b.sum(b.dot_general(cut(lhs, left), cut(rhs, right), contract, ((left,), (right,)), op.dtype), (0,))

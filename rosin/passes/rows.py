@@ -39,7 +39,7 @@ from rosin.ir.steps import Either, Inner, Nest, Step, statements_of
 from rosin.passes.groups import Group
 from rosin.passes.nest import goes_by_blocks
 from rosin.passes.on_threads import threads
-from rosin.passes.rows_at_once import is_one_sum, side_by_side
+from rosin.passes.rows_at_once import one_sum, side_by_side
 from rosin.passes.streamed import streamed
 from rosin.passes.where import Memory
 
@@ -93,19 +93,19 @@ def few_rows(group: Group, memory: Memory, name: str) -> list[Step] | None:
     made = Rows(group, memory, keep=True)
     nest = made.nest(name)
     row, lanes = made.vars[few], made.vars[many]
-    if not is_one_sum(nest.body):
+    found = one_sum(nest.body)
+    if found is None:
         return None
-    (term,) = (s for part in nest.body if isinstance(part, Inner) for s in part.body)
-    assert isinstance(term, Accumulate), "a sum"
+    (term,) = found.terms
     matrix = [e for e in _factors(term.values) if e.offset.coefficient(row) == 0 and e.offset.coefficient(lanes) == 1]
     if len(matrix) != 1:
         return None
-    together, after = side_by_side(row, indices.ZERO, count, nest.body)
+    together, after = side_by_side(row, indices.ZERO, count, found)
     flops = count * nest.flops
     work = threads(flops * prod(sizes))
     # As tiles add up: what a row comes to is not to depend on how many there are.
-    found = streamed(name, (), lanes, nest.columns, (together, *after), flops, work, in_blocks=False)
-    return None if found is None else [found]
+    kernel = streamed(name, (), lanes, nest.columns, (together, *after), flops, work, in_blocks=False)
+    return None if kernel is None else [kernel]
 
 
 def _factors(values: Sequence[Expr]) -> list[Load]:

@@ -137,8 +137,8 @@ class _Streamed:
         whole, rest = divmod(columns, width)
         number = LoopVar(f"{self.lanes.name}_band", whole + (rest != 0))
         at = indices.of(number) if number.extent != 1 else indices.ZERO
-        running, totals = (self._scratch(name, width) for name in ("running", "total"))
-        totals = totals if self._is_long else ()
+        running = self._scratch("running", width)
+        totals: Scratch = self._scratch("total", width) if self._is_long else ()
         body = self._of_band(_Band(at * width, width, running, totals))
         if rest:
             narrow = self._of_band(_Band(at * width, rest, running, totals))

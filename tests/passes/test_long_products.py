@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rosin.ir.builder import Builder
+from rosin.ir.dtypes import f64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.ops.contract import DotGeneral
@@ -27,7 +28,30 @@ def product(lhs: str, rhs: str, axes: tuple[tuple[int, ...], tuple[int, ...]], b
 def parts(graph: Graph) -> int:
     """Into how many parts the product of a graph is cut, 1 for none."""
     (node,) = (node for node in graph.nodes if isinstance(node.op, DotGeneral))
-    return node.operands[0].type.sizes[0] if node.op.lhs_batch else 1
+    return node.operands[0].type.sizes[node.op.lhs_batch[0]] if node.op.lhs_batch else 1
+
+
+def check_parts(graph: Graph, number: int) -> None:
+    """Into how many parts a product is cut, and that these come to the same, on any number of threads."""
+    after = LongProducts().run(graph)
+    verify(after)
+    assert parts(after) == number
+    assert LongProducts().run(after) is after
+    assert [v.type for v in after.outputs] == [v.type for v in graph.outputs]
+    random = np.random.default_rng(0)
+    given = [random.standard_normal(v.type.sizes).astype(v.type.dtype.numpy) for v in graph.inputs]
+    close = {"rtol": 1e-9, "atol": 1e-9} if graph.inputs[0].type.dtype == f64 else {"rtol": 2e-3, "atol": 2e-3}
+    (expected,) = evaluate(graph, given)
+    np.testing.assert_allclose(evaluate(after, given)[0], expected, **close)
+    run = compile_graph(graph)
+    before = threads.num_threads()
+    found = []
+    for count in (1, 2, 3):
+        threads.set_num_threads(count)
+        found.append(run(*given)[0])
+    threads.set_num_threads(before)
+    np.testing.assert_allclose(found[0], expected, **close)
+    assert all(np.array_equal(x, found[0]) for x in found)
 
 
 @pytest.mark.parametrize(
@@ -46,26 +70,7 @@ def parts(graph: Graph) -> int:
 def test_terms_are_cut_along_the_first_axes(
     lhs: str, rhs: str, axes: tuple[tuple[int, ...], tuple[int, ...]], number: int
 ) -> None:
-    graph = product(lhs, rhs, axes)
-    after = LongProducts().run(graph)
-    verify(after)
-    assert parts(after) == number
-    assert LongProducts().run(after) is after
-    assert [v.type for v in after.outputs] == [v.type for v in graph.outputs]
-    random = np.random.default_rng(0)
-    given = [random.standard_normal(v.type.sizes).astype(v.type.dtype.numpy) for v in graph.inputs]
-    close = {"rtol": 1e-9, "atol": 1e-9} if "f64" in lhs else {"rtol": 2e-3, "atol": 2e-3}
-    (expected,) = evaluate(graph, given)
-    np.testing.assert_allclose(evaluate(after, given)[0], expected, **close)
-    run = compile_graph(graph)
-    before = threads.num_threads()
-    found = []
-    for count in (1, 2, 3):
-        threads.set_num_threads(count)
-        found.append(run(*given)[0])
-    threads.set_num_threads(before)
-    np.testing.assert_allclose(found[0], expected, **close)
-    assert all(np.array_equal(x, found[0]) for x in found)
+    check_parts(product(lhs, rhs, axes), number)
 
 
 @pytest.mark.parametrize(
@@ -90,19 +95,7 @@ def test_long_sums_of_rows_that_lie_anyhow(
 ) -> None:
     monkeypatch.setattr(long_products, "LONG_WORK", 1 << 19)
     monkeypatch.setattr(long_products, "PARALLEL_WORK", 1 << 10)
-    graph = product(lhs, rhs, axes)
-    after = LongProducts().run(graph)
-    verify(after)
-    (node,) = (node for node in after.nodes if isinstance(node.op, DotGeneral))
-    assert (node.operands[0].type.sizes[node.op.lhs_batch[0]] if node.op.lhs_batch else 1) == number
-    assert LongProducts().run(after) is after
-    assert [v.type for v in after.outputs] == [v.type for v in graph.outputs]
-    random = np.random.default_rng(0)
-    given = [random.standard_normal(v.type.sizes).astype(v.type.dtype.numpy) for v in graph.inputs]
-    close = {"rtol": 1e-9, "atol": 1e-9} if "f64" in lhs else {"rtol": 2e-3, "atol": 2e-3}
-    (expected,) = evaluate(graph, given)
-    np.testing.assert_allclose(evaluate(after, given)[0], expected, **close)
-    np.testing.assert_allclose(compile_graph(graph)(*given)[0], expected, **close)
+    check_parts(product(lhs, rhs, axes), number)
 
 
 @pytest.mark.parametrize(

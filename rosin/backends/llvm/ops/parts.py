@@ -79,6 +79,15 @@ def by_parts(
     return Part(constant, first, rest, distance)
 
 
+def saturating(e: Emitter, x: Val, top: float, scale: float, table: Sequence[Sequence[float]]) -> Val:
+    """An odd function of floats that rounds to one from `top` on, by a table of the function divided by x, in parts of
+    `scale * x + 0.5`."""
+    size = ap.at_most(e, ap.absolute(e, x), top)
+    part = by_parts(e, size, e.fma(size, e.like(scale, x), e.like(0.5, x)), table)
+    result = e.fma(size, part.constant, e.fmul(e.fmul(size, part.distance), part.slope(e)))
+    return ap.copysign(e, ap.at_most(e, result, 1.0), x)
+
+
 # fmt: off
 
 # erf(x) / x, 0 <= x <= 4, by parts of 1.87 x + 0.5: 2^-28.4.

@@ -15,7 +15,7 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.ops import approximation as ap
 from rosin.backends.llvm.ops.approximation import Pair
 from rosin.backends.llvm.ops.exponential import emit_exp, emit_log
-from rosin.backends.llvm.ops.parts import ERF_PARTS, ERFC_PARTS, ERFINV_PARTS, by_parts
+from rosin.backends.llvm.ops.parts import ERF_PARTS, ERFC_PARTS, ERFINV_PARTS, by_parts, saturating
 from rosin.backends.llvm.ops.trigonometric import sin_of_rest, tan_of_rest
 from rosin.ir.coefficients import (
     ERF_DOUBLE,
@@ -81,20 +81,13 @@ EXP2_FOR_ERF = (
 ERF_LIMIT = {"float": 2.95, "double": 4.95}
 
 
-def erf_by_parts(e: Emitter, x: Val) -> Val:
-    size = ap.at_most(e, ap.absolute(e, x), 4.0)
-    part = by_parts(e, size, e.fma(size, e.like(1.87, x), e.like(0.5, x)), ERF_PARTS)
-    result = e.fma(size, part.constant, e.fmul(e.fmul(size, part.distance), part.slope(e)))
-    return ap.copysign(e, ap.at_most(e, result, 1.0), x)
-
-
 def emit_erf(e: Emitter, x: Val) -> Val:
     """erf(x) by a polynomial up to 1; above, 1 - 2**q(|x|) with q a polynomial for log2(erfc).
 
     At most 1.1 ulp; float in float, and by parts where registers are looked up.
     """
     if e.avx512 and x.elem == "float":
-        return erf_by_parts(e, x)
+        return saturating(e, x, 4.0, 1.87, ERF_PARTS)
     one, size = e.like(1.0, x), ap.absolute(e, x)
     square = e.fmul(x, x)
     near = e.fma(ap.horner(e, square, ap.by_type(x, ERF_FLOAT, ERF_DOUBLE)), size, size)

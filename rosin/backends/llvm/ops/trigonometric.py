@@ -15,7 +15,7 @@ from rosin.backends.llvm.ops import approximation as ap
 from rosin.backends.llvm.ops import reduction
 from rosin.backends.llvm.ops.approximation import Pair
 from rosin.backends.llvm.ops.exponential import log1p_of_sum
-from rosin.backends.llvm.ops.parts import TANH_PARTS, by_parts
+from rosin.backends.llvm.ops.parts import TANH_PARTS, saturating
 from rosin.ir.coefficients import TAN_DOUBLE, TAN_FOR_FLOAT
 from rosin.ir.op import Op
 from rosin.ir.ops import trigonometric as ops
@@ -294,20 +294,13 @@ TANH_DOUBLE = (
 TANH_LIMIT = {"float": 10.0, "double": 20.0}
 
 
-def tanh_by_parts(e: Emitter, x: Val) -> Val:
-    size = ap.at_most(e, ap.absolute(e, x), 9.02)
-    part = by_parts(e, size, e.fma(size, e.like(0.83, x), e.like(0.5, x)), TANH_PARTS)
-    result = e.fma(size, part.constant, e.fmul(e.fmul(size, part.distance), part.slope(e)))
-    return ap.copysign(e, ap.at_most(e, result, 1.0), x)
-
-
 def emit_tanh(e: Emitter, x: Val) -> Val:
     """tanh(x) by a polynomial up to 0.55; above, 1 - 2 / (exp(2 |x|) + 1), which is more than 1/2; at most 1.6 ulp.
 
     Float by parts, where registers are looked up.
     """
     if e.avx512 and x.elem == "float":
-        return tanh_by_parts(e, x)
+        return saturating(e, x, 9.02, 0.83, TANH_PARTS)
     one, size = e.like(1.0, x), ap.absolute(e, x)
     limited = ap.at_most(e, size, TANH_LIMIT[x.elem])
     reduced = ap.reduce_by_ln2(e, e.fadd(limited, limited), ap.format_of(x).bias)
